@@ -1,0 +1,1 @@
+"""The things the rest speaks about: recordings, footprints, tokens, forecasts, errors."""

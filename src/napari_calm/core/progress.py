@@ -1,0 +1,42 @@
+"""Long work as generators of progress.
+
+Every long function exists once, as a generator that yields `Progress` and
+returns its result. The library drains it with `run`, the command line draws a
+bar from it, and the window hands it to a worker thread; stopping between two
+yields is how all three cancel.
+"""
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import TypeAlias, TypeVar
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a piece of work is: `done` of `total` steps of `stage`."""
+
+    done: int
+    total: int
+    stage: str
+
+    @property
+    def fraction(self) -> float:
+        """Share done, 0 to 1."""
+        return self.done / self.total if self.total else 1.0
+
+
+Steps: TypeAlias = Generator[Progress, None, Result]
+
+
+def run(steps: Steps[Result], on_progress: Callable[[Progress], None] | None = None) -> Result:
+    """Run `steps` to their end and return the result, telling `on_progress` of each step."""
+    while True:
+        try:
+            progress = next(steps)
+        except StopIteration as stop:
+            result: Result = stop.value
+            return result
+        if on_progress is not None:
+            on_progress(progress)

@@ -1,0 +1,170 @@
+"""One session of one animal."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from .errors import RecordingError
+from .footprints import Footprints
+from .movie import Movie
+
+
+def check_frame_rate(frame_rate_hz: float | None, *, source: str) -> float:
+    """Return the frame rate as a float, or say what is wrong with it.
+
+    Raises
+    ------
+    RecordingError
+        If it is missing (None or NaN), zero, negative or infinite.
+    """
+    if frame_rate_hz is None or np.isnan(frame_rate_hz):
+        raise RecordingError(
+            f"{source}: the frame rate is not recorded. Give it in Hz (--frame-rate on the "
+            "command line, frame_rate_hz= in Python, 'Frame rate' in the window)."
+        )
+    if not 0 < frame_rate_hz < float("inf"):
+        raise RecordingError(
+            f"{source}: the frame rate is {frame_rate_hz:g} Hz; it must be above 0."
+        )
+    return float(frame_rate_hz)
+
+
+def usable_traces(traces: np.ndarray) -> np.ndarray:
+    """Tell which traces are finite and not constant, (neurons,) of bool."""
+    finite = np.isfinite(traces).all(axis=1)
+    usable: np.ndarray = finite & (np.ptp(np.where(finite[:, None], traces, 0), axis=1) > 0)
+    return usable
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """One session: traces with their frame rate and, where known, what surrounds them.
+
+    Parameters
+    ----------
+    traces : numpy.ndarray, (neurons, frames)
+        dF/F (dimensionless), kept as float32.
+    frame_rate_hz : float
+        Frames a second.
+    name, source : str
+        What to call it, and where it came from.
+    footprints : Footprints, optional
+        One footprint a neuron, in the order of the traces.
+    movie : Movie, optional
+        The movie that the traces were extracted from, with as many frames.
+    behaviour : pandas.DataFrame, optional
+        One row a frame; units in the column names (``velocity_pitch_mm_per_s``).
+    trials : pandas.DataFrame, optional
+        One row a trial with ``start_frame`` and ``stop_frame`` (exclusive) and any labels.
+
+    Raises
+    ------
+    RecordingError
+        If shapes or units do not fit, or a trace is not finite or constant.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> recording = Recording(np.eye(3, 60), frame_rate_hz=6.0, name="three cells")
+    >>> recording.n_neurons, recording.n_frames, recording.duration_s
+    (3, 60, 10.0)
+    """
+
+    traces: np.ndarray
+    frame_rate_hz: float
+    name: str = "recording"
+    source: str = ""
+    footprints: Footprints | None = None
+    movie: Movie | None = None
+    behaviour: pd.DataFrame | None = None
+    trials: pd.DataFrame | None = None
+
+    def __post_init__(self) -> None:
+        where = self.source or self.name
+        traces = np.ascontiguousarray(self.traces, dtype=np.float32)
+        if traces.ndim != 2 or 0 in traces.shape:
+            raise RecordingError(
+                f"{where}: found traces of shape {traces.shape}; expected (neurons, frames) "
+                "with at least one of each."
+            )
+        traces.flags.writeable = False
+        object.__setattr__(self, "traces", traces)
+        object.__setattr__(
+            self, "frame_rate_hz", check_frame_rate(self.frame_rate_hz, source=where)
+        )
+        self._check_traces(where)
+        self._check_companions(where)
+
+    def _check_traces(self, where: str) -> None:
+        unusable = np.flatnonzero(~usable_traces(self.traces))
+        if unusable.size == 0:
+            return
+        not_finite = ~np.isfinite(self.traces[unusable]).all(axis=1)
+        found = [
+            f"{kind} in {which.size} of {self.n_neurons} traces "
+            f"(neurons {', '.join(map(str, which[:5]))}{' ...' if which.size > 5 else ''})"
+            for kind, which in (
+                ("NaN or infinite values", unusable[not_finite]),
+                ("a constant value", unusable[~not_finite]),
+            )
+            if which.size
+        ]
+        raise RecordingError(
+            f"{where}: found {' and '.join(found)}; the model needs finite traces that vary. "
+            "Leave such neurons out with --drop-unusable on the command line, "
+            "drop_unusable=True in Python or 'Leave out unusable traces' in the window."
+        )
+
+    def _check_companions(self, where: str) -> None:
+        counts = {
+            "footprints": (self.footprints and self.footprints.n_neurons, self.n_neurons),
+            "movie frames": (self.movie and self.movie.n_frames, self.n_frames),
+            "behaviour rows": (
+                None if self.behaviour is None else len(self.behaviour),
+                self.n_frames,
+            ),
+        }
+        for what, (found, expected) in counts.items():
+            if found is not None and found != expected:
+                raise RecordingError(
+                    f"{where}: {found} {what} for traces of {self.n_neurons} neurons x "
+                    f"{self.n_frames} frames; expected {expected}."
+                )
+        if (
+            self.movie is not None
+            and self.footprints is not None
+            and self.movie.image_shape != self.footprints.image_shape
+        ):
+            raise RecordingError(
+                f"{where}: the movie has {self.movie.image_shape} pixels, the ROIs "
+                f"{self.footprints.image_shape} (height, width); they must be equal."
+            )
+        if self.trials is not None and not {"start_frame", "stop_frame"} <= set(self.trials):
+            raise RecordingError(
+                f"{where}: the trial table has columns {list(self.trials)}; it needs "
+                "start_frame and stop_frame."
+            )
+
+    @property
+    def n_neurons(self) -> int:
+        """Number of neurons."""
+        return int(self.traces.shape[0])
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames."""
+        return int(self.traces.shape[1])
+
+    @property
+    def duration_s(self) -> float:
+        """Length in seconds."""
+        return self.n_frames / self.frame_rate_hz
+
+    def with_companions(
+        self, *, footprints: Footprints | None = None, movie: Movie | None = None
+    ) -> "Recording":
+        """Return the same recording with footprints or movie attached."""
+        return replace(
+            self, footprints=footprints or self.footprints, movie=movie or self.movie
+        )

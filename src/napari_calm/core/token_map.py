@@ -1,0 +1,87 @@
+"""The discrete words that each neuron speaks."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .errors import CalmError
+
+
+@dataclass(frozen=True, eq=False)
+class TokenMap:
+    """Tokens of every neuron over a recording.
+
+    Parameters
+    ----------
+    tokens : numpy.ndarray of int, (neurons, tokens)
+        Code numbers, 0 to `n_codes` - 1. Token j covers the time from
+        ``start_s + j * token_duration_s`` on.
+    n_codes : int
+        Size of the codebook.
+    frames_per_token : int
+        Frames of the model's time base that one token stands for.
+    model_rate_hz : float
+        Frame rate at which the traces were tokenised; the recording's own rate
+        unless that lies outside the range of the checkpoint.
+    frame_rate_hz, n_frames : float, int
+        Time base of the recording.
+    start_s : float
+        Time of the first token's beginning, in seconds from the recording's start.
+    model_name : str
+        The checkpoint that made them.
+
+    Raises
+    ------
+    CalmError
+        If shapes, ranges or rates do not fit.
+    """
+
+    tokens: np.ndarray
+    n_codes: int
+    frames_per_token: int
+    model_rate_hz: float
+    frame_rate_hz: float
+    n_frames: int
+    start_s: float = 0.0
+    model_name: str = ""
+
+    def __post_init__(self) -> None:
+        tokens = np.asarray(self.tokens)
+        if tokens.ndim != 2 or not np.issubdtype(tokens.dtype, np.integer):
+            raise CalmError(
+                f"tokens: found {tokens.dtype} of shape {tokens.shape}; expected integers "
+                "(neurons, tokens)."
+            )
+        if tokens.size and not 0 <= tokens.min() <= tokens.max() < self.n_codes:
+            raise CalmError(
+                f"tokens: values {tokens.min()} to {tokens.max()} lie outside the codebook "
+                f"(0 to {self.n_codes - 1})."
+            )
+        if min(self.model_rate_hz, self.frame_rate_hz) <= 0 or self.frames_per_token < 1:
+            raise CalmError("tokens: frame rates and frames per token must be above 0.")
+        tokens = tokens.astype(np.int16 if self.n_codes <= 2**15 else np.int32)
+        tokens.flags.writeable = False
+        object.__setattr__(self, "tokens", tokens)
+
+    @property
+    def n_neurons(self) -> int:
+        """Number of neurons."""
+        return int(self.tokens.shape[0])
+
+    @property
+    def token_duration_s(self) -> float:
+        """Seconds that one token stands for."""
+        return self.frames_per_token / self.model_rate_hz
+
+    @property
+    def used_codes(self) -> int:
+        """How many of the codes occur."""
+        return int(np.unique(self.tokens).size)
+
+    def token_of_frame(self) -> np.ndarray:
+        """Index of the token spoken at each frame of the recording, (frames,); -1 for none."""
+        # The small offset keeps frame borders that coincide with token borders on their side.
+        time_s = np.arange(self.n_frames) / self.frame_rate_hz - self.start_s
+        index = np.floor(time_s / self.token_duration_s + 1e-6).astype(np.int64)
+        index[(index < 0) | (index >= self.tokens.shape[1])] = -1
+        return index

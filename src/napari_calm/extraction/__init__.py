@@ -1,0 +1,1 @@
+"""From movie and footprints to traces."""

@@ -1,0 +1,1 @@
+"""The CalM model: tokenizer, dynamics, heads, forecast, checkpoints."""

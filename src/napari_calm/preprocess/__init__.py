@@ -1,0 +1,1 @@
+"""Bringing traces into the shape a checkpoint was trained on, causally."""

@@ -1,0 +1,1 @@
+"""A virtual Y-maze session with known truth."""

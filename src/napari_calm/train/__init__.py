@@ -1,0 +1,1 @@
+"""Training the tokenizer, then the dynamics."""
