@@ -59,7 +59,9 @@ class Forecast:
                 raise CalmError(f"forecast: {name} holds values that are not finite.")
             object.__setattr__(self, name, value)
         if self.mean.ndim != 2:
-            raise CalmError(f"forecast: mean has shape {self.mean.shape}; expected (neurons, frames).")
+            raise CalmError(
+                f"forecast: mean has shape {self.mean.shape}; expected (neurons, frames)."
+            )
         expected = {
             "quantiles": (self.quantile_levels.size, *self.mean.shape),
             "samples": (self.samples.shape[0], *self.mean.shape),

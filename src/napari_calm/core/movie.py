@@ -44,7 +44,10 @@ class Movie:
             )
         if 0 in shape:
             raise RecordingError(f"{where}: the movie is empty (shape {shape}).")
-        for unit, value in (("frame rate", self.frame_rate_hz), ("pixel size", self.pixel_size_um)):
+        for unit, value in (
+            ("frame rate", self.frame_rate_hz),
+            ("pixel size", self.pixel_size_um),
+        ):
             if value is not None and not 0 < value < float("inf"):
                 raise RecordingError(f"{where}: the {unit} is {value}; it must be above 0.")
 

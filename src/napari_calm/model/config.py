@@ -1,0 +1,208 @@
+"""What defines a CalM model besides its weights."""
+
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal, TypeVar
+
+from ..core.errors import ConfigError
+
+Section = TypeVar("Section")
+
+
+@dataclass(frozen=True)
+class TokenizerConfig:
+    """The neural quantizer (paper's release: section sizes of its mouse configuration).
+
+    `window` and `stride` are in frames: one token covers `window` frames and starts
+    `stride` frames after the one before. `latent_memory` is the weight of the previous
+    latent in the smoothing along tokens. `look_ahead_tokens` later tokens are seen by the
+    first encoder layer (0: strictly causal).
+    """
+
+    width: int = 512
+    n_codes: int = 128
+    n_heads: int = 4
+    n_encoder_blocks: int = 4
+    n_decoder_blocks: int = 4
+    window: int = 4
+    stride: int = 4
+    look_ahead_tokens: int = 0
+    encoder_causal: bool = True
+    decoder_causal: bool = True
+    latent_memory: float = 0.1
+    dropout: float = 0.2
+
+    def __post_init__(self) -> None:
+        _check_heads("tokenizer", self.width, self.n_heads)
+        if self.window % 2 or self.stride % 2 or not 2 <= self.stride <= self.window:
+            raise ConfigError(
+                f"tokenizer: window {self.window} and stride {self.stride} must be even, with "
+                "2 <= stride <= window."
+            )
+
+
+@dataclass(frozen=True)
+class DynamicsConfig:
+    """The dual-axis transformer.
+
+    `n_neurons` and `n_sessions` count the fitted embedding rows; recordings without a row
+    use the shared unknown rows. `max_neurons` is the largest population seen at once.
+    """
+
+    width: int = 512
+    n_codes: int = 128
+    n_layers: int = 6
+    n_heads: int = 8
+    mlp_width: int = 2048
+    n_neurons: int = 0
+    n_sessions: int = 0
+    max_neurons: int = 512
+    time_embedding_rows: int = 0
+    dropout: float = 0.15
+    embedding_dropout: float = 0.15
+    attention_dropout: float = 0.15
+
+    def __post_init__(self) -> None:
+        _check_heads("dynamics", self.width, self.n_heads)
+
+
+@dataclass(frozen=True)
+class BehaviourConfig:
+    """The low-rank bilinear behaviour head."""
+
+    n_channels: int = 3
+    frames_per_token: int = 4
+    rank: int = 16
+    smoother_taps: int = 9
+    dropout: float = 0.5
+
+
+@dataclass(frozen=True)
+class PreprocessingConfig:
+    """How traces reach the tokenizer.
+
+    Parameters
+    ----------
+    frame_rate_range_hz : (float, float)
+        Rates seen in training. A recording inside is left at its own rate.
+    smoothing_alpha : float
+        Causal smoothing s[t] = alpha x[t] + (1 - alpha) s[t-1]; 1 = none.
+    context_frames : int
+        Frames before the start that the model looks at.
+    max_frames : int
+        Longest window (context and horizon) seen in training; longer forecasts continue
+        from their own last context.
+    centre : {"context", "history"}
+        Frames whose mean is taken off: the context window, or all before the start.
+    """
+
+    frame_rate_range_hz: tuple[float, float] = (5.0, 7.0)
+    smoothing_alpha: float = 1.0
+    context_frames: int = 48
+    max_frames: int = 128
+    centre: Literal["context", "history"] = "context"
+
+    def __post_init__(self) -> None:
+        low, high = self.frame_rate_range_hz
+        object.__setattr__(self, "frame_rate_range_hz", (float(low), float(high)))
+        if not 0 < low <= high:
+            raise ConfigError(f"preprocessing: frame_rate_range_hz is {low} to {high} Hz.")
+        if not 0 < self.smoothing_alpha <= 1:
+            raise ConfigError(
+                f"preprocessing: smoothing_alpha is {self.smoothing_alpha}; expected above 0, "
+                "at most 1."
+            )
+        if self.centre not in ("context", "history"):
+            raise ConfigError(
+                f"preprocessing: centre is {self.centre!r}; expected context or history."
+            )
+        if not 0 < self.context_frames < self.max_frames:
+            raise ConfigError(
+                f"preprocessing: context_frames ({self.context_frames}) must be above 0 and "
+                f"below max_frames ({self.max_frames})."
+            )
+
+
+@dataclass(frozen=True)
+class CalmConfig:
+    """A whole model: its parts, its preprocessing, and where it comes from."""
+
+    name: str
+    tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
+    dynamics: DynamicsConfig = field(default_factory=DynamicsConfig)
+    preprocessing: PreprocessingConfig = field(default_factory=PreprocessingConfig)
+    behaviour: BehaviourConfig | None = None
+    description: str = ""
+
+    def __post_init__(self) -> None:
+        if self.tokenizer.n_codes != self.dynamics.n_codes:
+            raise ConfigError(
+                f"{self.name}: the tokenizer has {self.tokenizer.n_codes} codes, the dynamics "
+                f"{self.dynamics.n_codes}; they must be equal."
+            )
+        for what in ("context_frames", "max_frames"):
+            frames = getattr(self.preprocessing, what)
+            if frames % self.tokenizer.stride:
+                raise ConfigError(
+                    f"{self.name}: {what} ({frames}) must be a multiple of the "
+                    f"{self.tokenizer.stride} frames of a token."
+                )
+
+    @property
+    def context_tokens(self) -> int:
+        """Tokens of the context."""
+        return self.preprocessing.context_frames // self.tokenizer.stride
+
+    @property
+    def max_tokens(self) -> int:
+        """Tokens of the longest window."""
+        return self.preprocessing.max_frames // self.tokenizer.stride
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the configuration as JSON-ready values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "CalmConfig":
+        """Read what `to_dict` wrote.
+
+        Raises
+        ------
+        ConfigError
+            If a name is unknown or a value impossible.
+        """
+        values = dict(values)
+        sections: dict[str, type] = {
+            "tokenizer": TokenizerConfig,
+            "dynamics": DynamicsConfig,
+            "preprocessing": PreprocessingConfig,
+            "behaviour": BehaviourConfig,
+        }
+        for name, section in sections.items():
+            if values.get(name) is not None:
+                values[name] = build_section(section, values[name], name)
+        return build_section(cls, values, "model")
+
+
+def build_section(section: type[Section], values: Any, name: str) -> Section:
+    """Make a configuration dataclass of a mapping, refusing unknown names and wrong types."""
+    if not isinstance(values, dict):
+        raise ConfigError(
+            f"{name}: found {type(values).__name__}; expected a table of settings."
+        )
+    known = {f.name for f in fields(section)}  # type: ignore[arg-type]
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise ConfigError(
+            f"{name}: unknown {', '.join(unknown)}; known are {', '.join(sorted(known))}."
+        )
+    try:
+        return section(**values)
+    except (TypeError, ZeroDivisionError) as error:
+        raise ConfigError(f"{name}: {error}.") from error
+
+
+def _check_heads(name: str, width: int, n_heads: int) -> None:
+    if n_heads < 1 or width % n_heads or (width // n_heads) % 2:
+        raise ConfigError(
+            f"{name}: width {width} does not split into {n_heads} heads of even size."
+        )

@@ -1,0 +1,241 @@
+"""From a recording and a start frame to a forecast."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..core.errors import CalmError, RecordingError
+from ..core.forecast import Forecast
+from ..core.progress import Progress, Steps
+from ..core.recording import Recording
+from ..preprocess.normalise import Normalisation, normalisation_from
+from ..preprocess.resample import forecast_matrix, model_horizon_frames, resampling_matrix
+from ..preprocess.smooth import smooth_causally
+from .budget import dynamics_positions, tokenizer_positions
+from .rollout import Choose, most_likely, roll_out_steps, sampled, windows
+from .tokenising import check_length
+
+if TYPE_CHECKING:
+    from .calm import CalmModel
+
+QUANTILE_LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+
+class Context(NamedTuple):
+    """The frames before the start as the networks see them, (neurons, context_frames)."""
+
+    units: np.ndarray
+    normalisation: Normalisation
+
+
+def prepare_context(model: "CalmModel", recording: Recording, start_frame: int) -> Context:
+    """Resample, smooth and normalise the frames before `start_frame`, and no others."""
+    settings = model.config.preprocessing
+    rate_hz = model.model_rate_hz(recording.frame_rate_hz)
+    history = recording.traces[:, :start_frame]
+    resampling = resampling_matrix(
+        start_frame, recording.frame_rate_hz, rate_hz, end_aligned=True
+    )
+    history = smooth_causally((resampling @ history.T).T, settings.smoothing_alpha)
+    normalisation = normalisation_from(history, settings.context_frames, settings.centre)
+    return Context(normalisation.apply(history[:, -settings.context_frames :]), normalisation)
+
+
+def forecast_steps(
+    model: "CalmModel",
+    recording: Recording,
+    *,
+    start_frame: int,
+    horizon_frames: int,
+    samples: int = 16,
+    seed: int = 0,
+    neuron_ids: np.ndarray | None = None,
+    session_id: int | None = None,
+) -> Steps[Forecast]:
+    """Forecast a recording; see `CalmModel.forecast`."""
+    _check_request(
+        model, recording, start_frame, horizon_frames, samples, neuron_ids, session_id
+    )
+    config = model.config
+    rate_hz = model.model_rate_hz(recording.frame_rate_hz)
+    context = prepare_context(model, recording, start_frame)
+    n_model_frames = model_horizon_frames(horizon_frames, recording.frame_rate_hz, rate_hz)
+    n_new = -(-n_model_frames // config.tokenizer.stride)
+    back = forecast_matrix(horizon_frames, recording.frame_rate_hz, rate_hz)
+    with torch.no_grad():
+        prefix = model.tokenizer.tokenize(
+            torch.as_tensor(context.units, dtype=torch.float32, device=model.device)
+        )
+    trajectories = np.empty((max(samples, 1), recording.n_neurons, horizon_frames), np.float32)
+    batches = list(_batches(model, recording.n_neurons, samples, seed, n_new))
+    total = len(batches) * n_new
+    for number, batch in enumerate(batches):
+        ids, session_ids = _ids(model, batch, neuron_ids, session_id)
+        steps = roll_out_steps(
+            model.dynamics,
+            prefix[torch.as_tensor(batch.neurons, device=model.device)],
+            n_new,
+            batch.choose,
+            max_tokens=config.max_tokens,
+            keep_tokens=config.context_tokens,
+            neuron_ids=ids,
+            session_ids=session_ids,
+            tokens_per_piece=max(
+                1, dynamics_positions(config.dynamics, model.device) // batch.neurons.size
+            ),
+        )
+        while True:
+            try:
+                done = next(steps)
+            except StopIteration as stop:
+                tokens: Tensor = stop.value
+                break
+            yield Progress(number * n_new + done, total, "Forecasting")
+        decoding = _decode_steps(model, tokens.flatten(0, 1), prefix.shape[1])
+        while True:
+            try:
+                next(decoding)
+            except StopIteration as stop:
+                frames: np.ndarray = stop.value
+                break
+            yield Progress((number + 1) * n_new, total, "Decoding tokens")
+        last_seen = context.units[batch.neurons.ravel(), -1:]
+        frames = np.concatenate([last_seen, frames[:, :n_model_frames]], axis=1)
+        frames = (back @ frames.T).T.reshape(*batch.neurons.shape, horizon_frames)
+        trajectories[batch.samples[:, None], batch.neurons] = frames
+    trajectories = context.normalisation.undo(trajectories)
+    return Forecast(
+        mean=trajectories.mean(axis=0),
+        quantiles=np.quantile(trajectories, QUANTILE_LEVELS, axis=0),
+        quantile_levels=np.array(QUANTILE_LEVELS),
+        samples=trajectories,
+        start_frame=start_frame,
+        frame_rate_hz=recording.frame_rate_hz,
+        centre=context.normalisation.centre,
+        scale=context.normalisation.scale,
+        smoothing_alpha=config.preprocessing.smoothing_alpha,
+        model_name=model.name,
+        seed=seed,
+    )
+
+
+class _Batch(NamedTuple):
+    """Populations rolled out together: sample numbers (rows,), neurons (rows, group)."""
+
+    samples: np.ndarray
+    neurons: np.ndarray
+    choose: Choose
+
+
+def _batches(
+    model: "CalmModel", n_neurons: int, samples: int, seed: int, n_new: int
+) -> Iterator[_Batch]:
+    """Deal every sample's neurons into groups of at most `max_neurons`, and groups into batches.
+
+    Groups of a large population are drawn anew for every sample, so cost grows linearly
+    with neurons and no pair of neurons is kept apart in all samples. Draws belong to a
+    sample and a neuron, so they do not depend on the batching.
+    """
+    n_groups = -(-n_neurons // model.config.dynamics.max_neurons)
+    rows: dict[int, list[tuple[int, np.ndarray]]] = {}
+    uniforms = []
+    for sample in range(max(samples, 1)):
+        rng = np.random.default_rng([seed, sample])
+        if samples:
+            uniforms.append(rng.random((n_neurons, n_new), dtype=np.float32))
+        order = rng.permutation(n_neurons) if n_groups > 1 else np.arange(n_neurons)
+        for group in np.array_split(order, n_groups):
+            rows.setdefault(group.size, []).append((sample, group))
+    for size, same_size in rows.items():
+        at_once = max(1, dynamics_positions(model.config.dynamics, model.device) // size)
+        for first in range(0, len(same_size), at_once):
+            chosen = same_size[first : first + at_once]
+            numbers = np.array([sample for sample, _ in chosen])
+            neurons = np.stack([group for _, group in chosen])
+            if not samples:
+                yield _Batch(numbers, neurons, most_likely)
+                continue
+            draws = np.stack([uniforms[sample][group] for sample, group in chosen])
+            yield _Batch(numbers, neurons, sampled(torch.as_tensor(draws, device=model.device)))
+
+
+@torch.no_grad()
+def _decode_steps(model: "CalmModel", tokens: Tensor, n_prefix: int) -> "Steps[np.ndarray]":
+    """Frames of the tokens (rows, prefix + new) after the prefix, (rows, frames)."""
+    config = model.config
+    stride = config.tokenizer.stride
+    n_rows, n_tokens = tokens.shape
+    frames = np.empty((n_rows, (n_tokens - n_prefix) * stride), np.float32)
+    for window in windows(
+        n_prefix, n_tokens - n_prefix, config.max_tokens, config.context_tokens
+    ):
+        length = window.stop - window.start
+        at_once = max(1, tokenizer_positions(config.tokenizer, model.device) // length)
+        for row in range(0, n_rows, at_once):
+            part = tokens[row : row + at_once, window.start : window.stop]
+            decoded = model.tokenizer.decode_tokens(part)[
+                :, (window.new - window.start) * stride :
+            ]
+            place = slice((window.new - n_prefix) * stride, (window.stop - n_prefix) * stride)
+            frames[row : row + at_once, place] = decoded.cpu().numpy()
+            yield Progress(row, n_rows, "Decoding tokens")
+    return frames
+
+
+def _ids(
+    model: "CalmModel", batch: _Batch, neuron_ids: np.ndarray | None, session_id: int | None
+) -> tuple[Tensor | None, Tensor | None]:
+    neurons = (
+        None
+        if neuron_ids is None
+        else torch.as_tensor(np.asarray(neuron_ids)[batch.neurons], device=model.device)
+    )
+    session = (
+        None
+        if session_id is None
+        else torch.full((len(batch.samples),), session_id, device=model.device)
+    )
+    return neurons, session
+
+
+def _check_request(
+    model: "CalmModel",
+    recording: Recording,
+    start_frame: int,
+    horizon_frames: int,
+    samples: int,
+    neuron_ids: np.ndarray | None,
+    session_id: int | None,
+) -> None:
+    check_length(model, recording)
+    earliest = model.context_frames_of(recording.frame_rate_hz)
+    if not earliest <= start_frame <= recording.n_frames:
+        raise RecordingError(
+            f"{recording.source or recording.name}: the forecast cannot start at frame "
+            f"{start_frame}. The model {model.name} looks at {earliest} frames before it, so "
+            f"choose a frame from {earliest} to {recording.n_frames} "
+            f"({earliest / recording.frame_rate_hz:.1f} s to {recording.duration_s:.1f} s)."
+        )
+    if horizon_frames < 1:
+        raise CalmError(
+            f"forecast: the horizon is {horizon_frames} frames; it must be at least 1."
+        )
+    if samples < 0:
+        raise CalmError(
+            f"forecast: samples is {samples}; 0 means greedy, above 0 so many draws."
+        )
+    for what, ids, n_rows, shape in (
+        ("neuron_ids", neuron_ids, model.config.dynamics.n_neurons, (recording.n_neurons,)),
+        ("session_id", session_id, model.config.dynamics.n_sessions, ()),
+    ):
+        if ids is None:
+            continue
+        found = np.asarray(ids)
+        if found.shape != shape or found.min() < -1 or found.max() >= n_rows:
+            raise CalmError(
+                f"forecast: {what} must have shape {shape} and lie from -1 (unknown) to "
+                f"{n_rows - 1}; the model {model.name} has {n_rows} rows."
+            )

@@ -1,0 +1,89 @@
+"""Tokens of a whole recording, block by block."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from ..core.errors import CalmError, RecordingError
+from ..core.progress import Progress, Steps
+from ..core.recording import Recording
+from ..core.token_map import TokenMap
+from ..preprocess.normalise import normalisation_from
+from ..preprocess.resample import resampling_matrix
+from ..preprocess.smooth import smooth_causally
+from .budget import tokenizer_positions
+
+if TYPE_CHECKING:
+    from .calm import CalmModel
+
+
+def check_length(model: "CalmModel", recording: Recording) -> None:
+    """Refuse recordings shorter than one context."""
+    needed = model.context_frames_of(recording.frame_rate_hz)
+    if recording.n_frames < needed:
+        raise RecordingError(
+            f"{recording.source or recording.name}: {recording.n_frames} frames are shorter "
+            f"than one context of the model {model.name}, which is {needed} frames at "
+            f"{recording.frame_rate_hz:g} Hz. Use a longer recording."
+        )
+    if model.config.tokenizer.window != model.config.tokenizer.stride:
+        raise CalmError(
+            f"{model.name}: tokens overlap (window {model.config.tokenizer.window}, stride "
+            f"{model.config.tokenizer.stride} frames); only models whose tokens follow each "
+            "other can be used on recordings."
+        )
+
+
+def tokenize_steps(model: "CalmModel", recording: Recording) -> Steps[TokenMap]:
+    """Tokenise a recording; see `CalmModel.tokenize`."""
+    check_length(model, recording)
+    config = model.config
+    stride = config.tokenizer.stride
+    context = config.preprocessing.context_frames
+    rate_hz = model.model_rate_hz(recording.frame_rate_hz)
+    resampling = resampling_matrix(
+        recording.n_frames, recording.frame_rate_hz, rate_hz, end_aligned=False
+    )
+    traces = (resampling @ recording.traces.T).T
+    traces = smooth_causally(traces, config.preprocessing.smoothing_alpha)
+    # The last token is filled up with copies of the last frame, as in the release.
+    traces = np.pad(traces, ((0, 0), (0, -traces.shape[1] % stride)), mode="edge")
+    n_neurons, n_frames = traces.shape
+    tokens = np.empty((n_neurons, n_frames // stride), np.int64)
+    block_frames = config.preprocessing.max_frames - context
+    starts = [0, *range(context, n_frames, block_frames)]
+    for done, start in enumerate(starts):
+        # The first block is the first context; each later one follows its context.
+        first = max(0, start - context)
+        stop = context if start == 0 else min(start + block_frames, n_frames)
+        known = traces[:, : max(start, context)]
+        units = normalisation_from(known, context, config.preprocessing.centre).apply(
+            traces[:, first:stop]
+        )
+        rows_at_once = max(
+            1, tokenizer_positions(config.tokenizer, model.device) * stride // units.shape[1]
+        )
+        for row in range(0, n_neurons, rows_at_once):
+            rows = slice(row, row + rows_at_once)
+            found = _tokenize(model, units[rows])
+            tokens[rows, start // stride : stop // stride] = found[
+                :, (start - first) // stride :
+            ]
+            yield Progress(done * n_neurons + row, len(starts) * n_neurons, "Tokenising")
+    return TokenMap(
+        tokens=tokens,
+        n_codes=config.tokenizer.n_codes,
+        frames_per_token=stride,
+        model_rate_hz=rate_hz,
+        frame_rate_hz=recording.frame_rate_hz,
+        n_frames=recording.n_frames,
+        model_name=model.name,
+    )
+
+
+@torch.no_grad()
+def _tokenize(model: "CalmModel", units: np.ndarray) -> np.ndarray:
+    x = torch.as_tensor(units, dtype=torch.float32, device=model.device)
+    tokens: np.ndarray = model.tokenizer.tokenize(x).cpu().numpy()
+    return tokens

@@ -1,0 +1,25 @@
+"""The causal smoothing of the CalM release."""
+
+import numpy as np
+from scipy.signal import lfilter
+
+
+def smooth_causally(traces: np.ndarray, alpha: float) -> np.ndarray:
+    """Exponential smoothing that looks only backwards.
+
+    s[0] = x[0], s[t] = alpha x[t] + (1 - alpha) s[t-1].
+
+    Parameters
+    ----------
+    traces : numpy.ndarray, (..., frames)
+    alpha : float
+        Weight of the newest frame; 1 returns the traces unchanged (the release: 0.15).
+
+    Source: Xu et al. 2026 (arXiv 2604.04958), preprocessing.
+    """
+    if alpha == 1:
+        return traces
+    start = (1 - alpha) * traces[..., :1]
+    smoothed, _ = lfilter([alpha], [1, alpha - 1], traces, axis=-1, zi=start)
+    result: np.ndarray = smoothed.astype(traces.dtype)
+    return result
