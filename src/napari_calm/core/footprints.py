@@ -166,7 +166,7 @@ class Footprints:
 
     @cached_property
     def label_image(self) -> np.ndarray:
-        """A view for display, int32 (height, width): where ROIs overlap the heavier one wins."""
+        """A view for display, int32 (height, width); where ROIs overlap the heavier wins."""
         labels = np.zeros(self.image_shape[0] * self.image_shape[1], np.int32)
         peak = np.maximum(self.weights.max(axis=1).toarray().ravel(), np.float32(1e-12))
         entries = self.weights.tocoo()

@@ -66,11 +66,11 @@ def save_model(model: CalmModel, folder: str | Path, *, card: str = "") -> Path:
     values = {"format_version": FORMAT_VERSION, **model.config.to_dict()}
     state = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
     n_weights = sum(v.numel() for v in state.values())
-    card = f"# {model.config.name}\n\n{model.config.description}\n\n{n_weights:,} weights.\n\n{card}"
+    head = f"# {model.config.name}\n\n{model.config.description}\n\n{n_weights:,} weights.\n\n"
     # The configuration comes last: a folder without one is no checkpoint yet.
     for name, content in (
         (WEIGHTS_FILE, save_tensors(state)),
-        (CARD_FILE, (card.strip() + "\n").encode()),
+        (CARD_FILE, ((head + card).strip() + "\n").encode()),
         (CONFIG_FILE, (json.dumps(values, indent=2) + "\n").encode()),
     ):
         with replacing(folder / name) as partial:

@@ -133,7 +133,7 @@ class _Batch(NamedTuple):
 def _batches(
     model: "CalmModel", n_neurons: int, samples: int, seed: int, n_new: int
 ) -> Iterator[_Batch]:
-    """Deal every sample's neurons into groups of at most `max_neurons`, and groups into batches.
+    """Deal each sample's neurons into groups of at most `max_neurons`, groups into batches.
 
     Groups of a large population are drawn anew for every sample, so cost grows linearly
     with neurons and no pair of neurons is kept apart in all samples. Draws belong to a

@@ -231,8 +231,8 @@ def _read_state(
         except (UnpicklingError, RuntimeError, EOFError, ValueError, OSError) as error:
             first_line = str(error).strip().splitlines()[0] if str(error).strip() else "damaged"
             raise CheckpointError(
-                f"{where}: not a file of plain weights ({first_line}). It was opened in the mode "
-                "that runs no code; save the bare state dict with torch.save and try again."
+                f"{where}: not a file of plain weights ({first_line}). It was opened in the "
+                "mode that runs no code; save a bare state dict with torch.save and try again."
             ) from error
     if not isinstance(content, Mapping):
         raise CheckpointError(

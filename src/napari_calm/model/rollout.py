@@ -26,8 +26,8 @@ def windows(n_prefix: int, n_new: int, max_tokens: int, keep_tokens: int) -> lis
 
     Examples
     --------
-    >>> windows(n_prefix=3, n_new=6, max_tokens=5, keep_tokens=3)
-    [Window(start=0, new=3, stop=5), Window(start=2, new=5, stop=7), Window(start=4, new=7, stop=9)]
+    >>> [tuple(window) for window in windows(3, 6, max_tokens=5, keep_tokens=3)]
+    [(0, 3, 5), (2, 5, 7), (4, 7, 9)]
     """
     total = n_prefix + n_new
     found = [Window(0, n_prefix, min(max(max_tokens, n_prefix + 1), total))]
@@ -38,7 +38,7 @@ def windows(n_prefix: int, n_new: int, max_tokens: int, keep_tokens: int) -> lis
     return found
 
 
-def most_likely(logits: Tensor, step: int) -> Tensor:
+def most_likely(logits: Tensor, _step: int) -> Tensor:
     """Choose the token with the highest score (greedy decoding)."""
     return logits.argmax(-1)
 

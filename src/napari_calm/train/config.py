@@ -1,0 +1,183 @@
+"""One file that says all about a training: data, networks, steps, seed."""
+
+import tomllib
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..core.errors import ConfigError
+from ..model.config import (
+    CalmConfig,
+    DynamicsConfig,
+    PreprocessingConfig,
+    TokenizerConfig,
+    build_section,
+)
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Where the training recordings come from: a folder, simulated cohorts, or both.
+
+    Parameters
+    ----------
+    folder : str, optional
+        Folder whose entries are recordings (npz traces, suite2p folders); relative to the
+        configuration file.
+    simulated : tuple of dict
+        Each one the arguments of `napari_calm.simulate.session.simulate_cohort`.
+    validation_share : float
+        Last share of every recording that gives nothing to training.
+    """
+
+    folder: str | None = None
+    simulated: tuple[dict[str, Any], ...] = ()
+    validation_share: float = 0.15
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "simulated", tuple(self.simulated))
+        if not self.folder and not self.simulated:
+            raise ConfigError("data: give a folder of recordings or simulated cohorts.")
+        if not 0 < self.validation_share < 0.5:
+            raise ConfigError(
+                f"data: validation_share is {self.validation_share}; expected 0 to 0.5."
+            )
+
+
+@dataclass(frozen=True)
+class OptimiserConfig:
+    """AdamW with linear warm-up, cosine decay and gradient clipping."""
+
+    steps: int
+    learning_rate: float = 1e-3
+    final_learning_rate: float = 1e-6
+    warmup_share: float = 0.06
+    weight_decay: float = 1e-3
+    clip_norm: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or self.learning_rate <= 0 or self.clip_norm <= 0:
+            raise ConfigError(
+                f"optimiser: steps ({self.steps}), learning_rate ({self.learning_rate}) and "
+                f"clip_norm ({self.clip_norm}) must be above 0."
+            )
+
+
+@dataclass(frozen=True)
+class TokenizerTrainingConfig:
+    """Training of the tokenizer.
+
+    `batch_traces` windows of single neurons a step, from several recordings. During the
+    first `plain_steps` nothing is quantised; then the codebook starts from k-means. Codes
+    used less than `dead_share` of the mean are moved to live latents every `revive_every`
+    steps. The three weights belong to the loss terms of their names.
+    """
+
+    optimiser: OptimiserConfig
+    batch_traces: int = 256
+    plain_steps: int = 100
+    revive_every: int = 50
+    dead_share: float = 0.2
+    pearson: float = 0.5
+    commitment: float = 0.5
+    usage_entropy: float = 0.05
+
+
+@dataclass(frozen=True)
+class DynamicsTrainingConfig:
+    """Training of the dynamics.
+
+    `batch_populations` windows a step, each of up to `population` neurons of one recording.
+    A token is replaced with probability `token_noise` by one of its `noise_neighbours`
+    nearest codes.
+    """
+
+    optimiser: OptimiserConfig
+    batch_populations: int = 4
+    population: int = 64
+    token_noise: float = 0.1
+    noise_neighbours: int = 12
+
+
+@dataclass(frozen=True)
+class PretrainConfig:
+    """A whole training."""
+
+    name: str
+    data: DataConfig
+    tokenizer_training: TokenizerTrainingConfig
+    dynamics_training: DynamicsTrainingConfig
+    tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
+    dynamics: DynamicsConfig = field(default_factory=DynamicsConfig)
+    preprocessing: PreprocessingConfig = field(default_factory=PreprocessingConfig)
+    description: str = ""
+    seed: int = 0
+    validate_every: int = 100
+    save_every: int = 100
+
+    @property
+    def model(self) -> CalmConfig:
+        """The configuration of the model that comes out."""
+        return CalmConfig(
+            name=self.name,
+            tokenizer=self.tokenizer,
+            dynamics=self.dynamics,
+            preprocessing=self.preprocessing,
+            description=self.description,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the configuration as plain values."""
+        return asdict(self)
+
+
+def read_pretrain_config(path: str | Path) -> PretrainConfig:
+    """Read a training configuration from a TOML file.
+
+    Raises
+    ------
+    ConfigError
+        If the file is missing or not TOML, or a setting is unknown or impossible.
+    """
+    path = Path(path)
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}).") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not a TOML file ({error}).") from error
+    try:
+        config = pretrain_config(values)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
+    if config.data.folder is not None:
+        folder = path.parent / config.data.folder
+        values["data"]["folder"] = str(folder)
+        config = pretrain_config(values)
+    return config
+
+
+def pretrain_config(values: dict[str, Any]) -> PretrainConfig:
+    """Make a training configuration of plain values, checking every name."""
+    values = dict(values)
+    for name, section in (
+        ("tokenizer_training", TokenizerTrainingConfig),
+        ("dynamics_training", DynamicsTrainingConfig),
+    ):
+        part = dict(values.get(name) or {})
+        part["optimiser"] = build_section(
+            OptimiserConfig, part.get("optimiser"), f"{name}.optimiser"
+        )
+        values[name] = build_section(section, part, name)
+    parts: tuple[tuple[str, type], ...] = (
+        ("data", DataConfig),
+        ("tokenizer", TokenizerConfig),
+        ("dynamics", DynamicsConfig),
+        ("preprocessing", PreprocessingConfig),
+    )
+    for name, part_type in parts:
+        if name in values:
+            values[name] = build_section(part_type, values[name], name)
+    config = build_section(PretrainConfig, values, "training")
+    _ = config.model  # its own checks
+    return config

@@ -1,0 +1,125 @@
+"""From a configuration to a checkpoint folder."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from ..core.atomic import replacing
+from ..core.errors import ConfigError
+from ..core.progress import Steps, run
+from ..model.calm import CalmModel
+from ..model.checkpoint import save_model
+from ..model.device import choose_device
+from .config import PretrainConfig
+from .data import WindowSampler, training_recordings
+from .dynamics_training import train_dynamics_steps
+from .optimise import Curve
+from .tokenizer_training import train_tokenizer_steps
+
+STATE_FOLDER = "training"
+
+
+def pretrain_steps(
+    config: PretrainConfig, out: str | Path, *, device: str = "auto", restart: bool = False
+) -> Steps[CalmModel]:
+    """Train tokenizer, then dynamics, and write the checkpoint folder `out`.
+
+    The state of a running training is kept in ``out/training``; the same call continues
+    from there after a kill and gives the same result as an uninterrupted one. What remains
+    at the end are the learning curves (``tokenizer.csv``, ``dynamics.csv``) and the
+    configuration.
+
+    Parameters
+    ----------
+    config : PretrainConfig
+        Data, networks, steps and seed.
+    out : path
+        The checkpoint folder.
+    restart : bool
+        Forget the state of an earlier run instead of continuing it.
+
+    Raises
+    ------
+    ConfigError
+        If the folder holds the state of a training with another configuration.
+    """
+    out = Path(out)
+    state = out / STATE_FOLDER
+    if restart and state.exists():
+        shutil.rmtree(state)
+    _claim(state, config)
+    sampler = WindowSampler(
+        training_recordings(config.data), config.preprocessing, config.data.validation_share
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        model = CalmModel(config.model)
+    model.to(choose_device(device))
+    tokenizer_curve = yield from train_tokenizer_steps(
+        model.tokenizer, sampler, config, state / "tokenizer.pt"
+    )
+    dynamics_curve = yield from train_dynamics_steps(
+        model, sampler, config, state / "dynamics.pt"
+    )
+    model.requires_grad_(True).eval()
+    for name, curve in (("tokenizer", tokenizer_curve), ("dynamics", dynamics_curve)):
+        with replacing(state / f"{name}.csv") as partial:
+            pd.DataFrame(curve).to_csv(partial, index=False)
+    save_model(
+        model, out, card=_card(config, len(sampler.traces), tokenizer_curve, dynamics_curve)
+    )
+    for name in ("tokenizer", "dynamics"):
+        (state / f"{name}.pt").unlink(missing_ok=True)
+    return model
+
+
+def pretrain(
+    config: PretrainConfig, out: str | Path, *, device: str = "auto", restart: bool = False
+) -> CalmModel:
+    """Run `pretrain_steps` to its end."""
+    return run(pretrain_steps(config, out, device=device, restart=restart))
+
+
+def _claim(state: Path, config: PretrainConfig) -> None:
+    """Write the configuration beside the state, or check that it is the same."""
+    file = state / "config.json"
+    text = json.dumps(config.to_dict(), indent=2) + "\n"
+    if file.exists() and file.read_text(encoding="utf-8") != text:
+        raise ConfigError(
+            f"{state}: holds a training with another configuration. Choose another output "
+            "folder, or forget that one with --restart (restart=True)."
+        )
+    with replacing(file) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def _card(config: PretrainConfig, n_recordings: int, tokenizer: Curve, dynamics: Curve) -> str:
+    """What the training measured, in words a user can weigh."""
+    low, high = config.preprocessing.frame_rate_range_hz
+    source = "simulated sessions" if not config.data.folder else "recordings"
+    if config.data.folder and config.data.simulated:
+        source = "recordings and simulated sessions"
+    lines = [
+        "## Training",
+        f"- data: {n_recordings} {source}, {low:g} to {high:g} Hz; the last "
+        f"{config.data.validation_share:.0%} of each were kept for validation",
+        f"- seed {config.seed}; {config.tokenizer_training.optimiser.steps} tokenizer steps, "
+        f"{config.dynamics_training.optimiser.steps} dynamics steps",
+        "",
+        "## Measured on the validation parts",
+    ]
+    for curve in (tokenizer[-1], dynamics[-1]):
+        lines += [
+            f"- {name.removeprefix('validation_').replace('_', ' ')}: {value:.4g}"
+            for name, value in curve.items()
+            if name.startswith("validation_")
+        ]
+    lines += [
+        "",
+        "`unexplained` is 1 - R2 of the tokenizer's reconstruction, `nats` the mean negative "
+        f"log likelihood of the next of {config.tokenizer.n_codes} tokens.",
+    ]
+    return "\n".join(lines)

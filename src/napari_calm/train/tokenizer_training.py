@@ -1,0 +1,174 @@
+"""Stage one: the tokenizer learns to say traces in few words and to use all of them."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from sklearn.cluster import KMeans
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..core.progress import Steps
+from ..model.tokenizer import Quantizer, Tokenizer
+from .config import PretrainConfig, TokenizerTrainingConfig
+from .data import WindowSampler
+from .optimise import Curve, optimise_steps
+
+KMEANS_LATENTS = 16_384
+
+
+def pearson_loss(reconstruction: Tensor, x: Tensor) -> Tensor:
+    """1 - Pearson r over time, mean over rows; both (rows, frames)."""
+    a = reconstruction - reconstruction.mean(1, keepdim=True)
+    b = x - x.mean(1, keepdim=True)
+    r = (a * b).sum(1) / (a.norm(dim=1) * b.norm(dim=1) + 1e-6)
+    loss: Tensor = (1 - r).mean()
+    return loss
+
+
+def usage_entropy(distances: Tensor) -> Tensor:
+    """Entropy of the mean soft assignment, as a share of its maximum (0 to 1).
+
+    Parameters
+    ----------
+    distances : Tensor, (latents, codes)
+        Squared distances. They are measured in units of their mean nearest distance, so that
+        the assignment is neither flat nor one-hot whatever the size of the latents.
+    """
+    unit = distances.min(1).values.mean().detach().clamp(min=1e-6)
+    usage = (-distances / unit).softmax(1).mean(0)
+    entropy = -(usage * usage.clamp(min=1e-12).log()).sum()
+    share: Tensor = entropy / np.log(distances.shape[1])
+    return share
+
+
+def tokenizer_loss(
+    tokenizer: Tokenizer, x: Tensor, config: TokenizerTrainingConfig, *, quantise: bool
+) -> tuple[Tensor, dict[str, float]]:
+    """Loss of one batch (rows, frames) and its terms.
+
+    Reconstruction error, (1 - Pearson r) and, once quantising, commitment of the latents to
+    their codes and the entropy of code use. Updates the codebook in training.
+    """
+    out = tokenizer(x, quantise=quantise)
+    reconstruction = F.mse_loss(out.reconstruction, x)
+    pearson = pearson_loss(out.reconstruction, x)
+    loss = reconstruction + config.pearson * pearson
+    logged = {"reconstruction": reconstruction.item(), "one_minus_pearson": pearson.item()}
+    if quantise:
+        commitment = F.mse_loss(out.latents, out.quantised.detach())
+        entropy = usage_entropy(tokenizer.quantizer.distances(out.latents.flatten(0, 1)))
+        loss = loss + config.commitment * commitment - config.usage_entropy * entropy
+        logged |= {"commitment": commitment.item(), "usage_entropy": entropy.item()}
+        if tokenizer.training:
+            tokenizer.quantizer.update(out.latents.detach().flatten(0, 1), out.tokens.flatten())
+    return loss, logged
+
+
+def revive_dead_codes(
+    quantizer: Quantizer, latents: Tensor, share: float, rng: np.random.Generator
+) -> int:
+    """Move codes used less than `share` of the mean to random latents; return how many."""
+    count = quantizer.ema_count
+    dead = torch.nonzero(count < share * count.mean()).flatten()[: len(latents)]
+    if dead.numel():
+        pick = torch.as_tensor(rng.choice(len(latents), dead.numel(), replace=False))
+        quantizer.codebook[dead] = latents[pick.to(latents.device)]
+        quantizer.ema_sum[dead] = quantizer.codebook[dead]
+        quantizer.ema_count[dead] = 1.0
+    return int(dead.numel())
+
+
+def train_tokenizer_steps(
+    tokenizer: Tokenizer, sampler: WindowSampler, config: PretrainConfig, state_file: Path
+) -> Steps[Curve]:
+    """Train `tokenizer` in place and return its learning curve."""
+    settings = config.tokenizer_training
+    device = tokenizer.quantizer.codebook.device
+    held = sampler.validation_windows(4, 64, seed=config.seed)
+    validation = _tensor(np.concatenate(held), device) if held else None
+
+    def batch(rng: np.random.Generator) -> Tensor:
+        # Many recordings a batch, so that no single animal fills it.
+        per_recording = max(1, settings.batch_traces // 8)
+        rows: list[np.ndarray] = []
+        while sum(map(len, rows)) < settings.batch_traces:
+            rows.append(sampler.training_window(rng, per_recording))
+        return _tensor(np.concatenate(rows)[: settings.batch_traces], device)
+
+    def loss_of(rng: np.random.Generator, step: int) -> tuple[Tensor, dict[str, float]]:
+        if step == settings.plain_steps:
+            _start_codebook(tokenizer, batch, rng, config.seed)
+        quantising = step >= settings.plain_steps
+        x = batch(rng)
+        loss, logged = tokenizer_loss(tokenizer, x, settings, quantise=quantising)
+        if quantising and (step - settings.plain_steps + 1) % settings.revive_every == 0:
+            latents = _latents(tokenizer, x)
+            logged["revived"] = float(
+                revive_dead_codes(tokenizer.quantizer, latents, settings.dead_share, rng)
+            )
+        return loss, logged
+
+    def validate() -> dict[str, float]:
+        return {} if validation is None else tokenizer_quality(tokenizer, validation)
+
+    return (
+        yield from optimise_steps(
+            tokenizer,
+            settings.optimiser,
+            loss_of,
+            stage="Training the tokenizer",
+            seed=config.seed,
+            state_file=state_file,
+            save_every=config.save_every,
+            validate=validate,
+            validate_every=config.validate_every,
+        )
+    )
+
+
+@torch.no_grad()
+def tokenizer_quality(tokenizer: Tokenizer, x: Tensor) -> dict[str, float]:
+    """Unexplained variance (1 - R2), Pearson r, used codes and perplexity on (rows, frames)."""
+    out = tokenizer(x)
+    error = ((out.reconstruction - x) ** 2).sum()
+    variance = ((x - x.mean(1, keepdim=True)) ** 2).sum()
+    share = torch.bincount(out.tokens.flatten(), minlength=tokenizer.config.n_codes).double()
+    share = share / share.sum()
+    entropy = -(share * share.clamp(min=1e-12).log()).sum()
+    return {
+        "validation_unexplained": float(error / variance),
+        "validation_pearson": 1 - float(pearson_loss(out.reconstruction, x)),
+        "validation_used_codes": float((share > 0).sum()),
+        "validation_perplexity": float(entropy.exp()),
+    }
+
+
+def _tensor(x: np.ndarray, device: torch.device) -> Tensor:
+    return torch.as_tensor(x, dtype=torch.float32, device=device)
+
+
+@torch.no_grad()
+def _latents(tokenizer: Tokenizer, x: Tensor) -> Tensor:
+    return tokenizer.smooth(tokenizer.encode(x)).flatten(0, 1)
+
+
+def _start_codebook(
+    tokenizer: Tokenizer,
+    batch: Callable[[np.random.Generator], Tensor],
+    rng: np.random.Generator,
+    seed: int,
+) -> None:
+    """Put the codes where the latents are: k-means over latents as they are quantised."""
+    tokenizer.eval()
+    found: list[np.ndarray] = []
+    while sum(map(len, found)) < KMEANS_LATENTS:
+        found.append(_latents(tokenizer, batch(rng)).cpu().numpy())
+    tokenizer.train()
+    kmeans = KMeans(tokenizer.config.n_codes, n_init=1, random_state=seed)
+    kmeans.fit(np.concatenate(found))
+    quantizer = tokenizer.quantizer
+    quantizer.codebook.copy_(torch.as_tensor(kmeans.cluster_centers_))
+    quantizer.ema_sum.copy_(quantizer.codebook)
+    quantizer.ema_count.fill_(1.0)
