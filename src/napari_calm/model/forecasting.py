@@ -41,7 +41,8 @@ def prepare_context(model: "CalmModel", recording: Recording, start_frame: int) 
     )
     history = smooth_causally((resampling @ history.T).T, settings.smoothing_alpha)
     normalisation = normalisation_from(history, settings.context_frames, settings.centre)
-    return Context(normalisation.apply(history[:, -settings.context_frames :]), normalisation)
+    units = normalisation.apply(history[:, -settings.context_frames :])
+    return Context(units.astype(np.float32), normalisation)
 
 
 def forecast_steps(
@@ -145,7 +146,8 @@ def _batches(
     for sample in range(max(samples, 1)):
         rng = np.random.default_rng([seed, sample])
         if samples:
-            uniforms.append(rng.random((n_neurons, n_new), dtype=np.float32))
+            # Step by step, so that a longer horizon begins with the same draws.
+            uniforms.append(rng.random((n_new, n_neurons), dtype=np.float32).T)
         order = rng.permutation(n_neurons) if n_groups > 1 else np.arange(n_neurons)
         for group in np.array_split(order, n_groups):
             rows.setdefault(group.size, []).append((sample, group))

@@ -95,7 +95,8 @@ class Quantizer(nn.Module):
         self.ema_sum.mul_(decay).add_(one_hot.T @ z, alpha=1 - decay)
         total = self.ema_count.sum()
         count = (self.ema_count + eps) / (total + n_codes * eps) * total
-        self.codebook.copy_(self.ema_sum / count.clamp(min=1e-6)[:, None])
+        # A new tensor: the old one may still be part of this step's gradient.
+        self.codebook = self.ema_sum / count.clamp(min=1e-6)[:, None]
 
 
 class TokenizerOutput(NamedTuple):
