@@ -29,7 +29,8 @@ def test_every_quantity_of_the_release_is_reproduced(main, capsys):
 
 @pytest.mark.parametrize(
     "changed",
-    ["nq/sd/encoder.1.attention.k_proj.bias", "nq/sd/codebook.weight", "dat/sd/blocks.2.t_ln.bias",
+    ["nq/sd/encoder.1.attention.k_proj.bias", "nq/sd/codebook.weight",
+     "dat/sd/blocks.2.t_ln.bias",
      "dat/sd/blocks.0.n_attn.qkv.weight", "dat/sd/neu_emb.weight", "head/sd/A_u"],
 )  # fmt: skip
 def test_a_changed_weight_is_noticed(main, tmp_path, changed, capsys):

@@ -61,7 +61,7 @@ def test_missing_and_unknown_weights_are_named(folder):
     weights["surplus"] = weights.pop("dynamics.norm_out.weight")
     save_file(weights, folder / "model.safetensors")
     with pytest.raises(
-        CheckpointError, match="missing dynamics.norm_out.weight; unknown surplus"
+        CheckpointError, match=r"missing dynamics\.norm_out\.weight; unknown surplus"
     ):
         load_model(folder)
 

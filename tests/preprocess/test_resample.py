@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -31,7 +33,7 @@ def test_slower_frames_keep_the_integral(n_frames, step):
     matrix = resampling_matrix(n_frames, step, 1.0, end_aligned=False)
     fine = np.repeat(x, 1000)
     edges = np.round(np.arange(matrix.shape[0] + 1) * step * 1000).astype(int)
-    expected = [fine[a:b].mean() for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    expected = [fine[a:b].mean() for a, b in itertools.pairwise(edges)]
     np.testing.assert_allclose(matrix @ x, expected, atol=0.02)
 
 

@@ -1,0 +1,54 @@
+# Two commands do everything on a fresh Debian or Ubuntu with Python 3.11 or newer:
+#   make demo   the whole job on the sample, pictures and numbers in demo_output/
+#   make test   lint, types, import contracts, manifest, all tests
+# Both make their own virtual environment in .venv.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+# A screen: an X or Wayland display, or a Mac. Elsewhere a virtual one.
+SCREEN := $(if $(filter Darwin,$(shell uname -s)),yes,$(DISPLAY)$(WAYLAND_DISPLAY))
+VIRTUAL_SCREEN := xvfb-run --auto-servernum --server-args="-screen 0 1920x1200x24"
+
+.PHONY: demo test install system lint types contracts manifest pytest clean
+.NOTPARALLEL:
+
+demo: install
+	$(if $(SCREEN),,$(VIRTUAL_SCREEN)) $(BIN)/napari-calm demo --out demo_output $(if $(SCREEN),--keep-open)
+
+test: install lint types contracts manifest pytest
+
+install: system $(STAMP)
+
+system:
+	@sh scripts/system_libraries.sh
+
+# torch comes first and pinned: left to itself, pip may fetch gigabytes of CUDA libraries.
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group dev --editable ".[all]"
+	touch $(STAMP)
+
+lint:
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types:
+	$(BIN)/mypy
+
+contracts:
+	$(BIN)/lint-imports
+
+manifest:
+	$(BIN)/npe2 validate napari-calm
+
+# Always on a virtual screen where there is one: tests press real buttons.
+pytest:
+	$(if $(shell command -v xvfb-run),$(VIRTUAL_SCREEN)) $(BIN)/python -m pytest
+
+clean:
+	rm -rf $(VENV) demo_output .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,218 @@
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from napari_calm.core.errors import CheckpointError, ConfigError
+from napari_calm.core.recording import Recording
+from napari_calm.io.traces import write_recording
+from napari_calm.model.checkpoint import load_model
+from napari_calm.model.config import PreprocessingConfig, TokenizerConfig
+from napari_calm.model.tokenizer import Quantizer, Tokenizer
+from napari_calm.train.config import OptimiserConfig, pretrain_config, read_pretrain_config
+from napari_calm.train.data import WindowSampler
+from napari_calm.train.dynamics_training import nearest_codes, with_token_noise
+from napari_calm.train.optimise import learning_rate_at, make_optimiser
+from napari_calm.train.pretrain import pretrain, pretrain_steps
+from napari_calm.train.tokenizer_training import (
+    revive_dead_codes,
+    tokenizer_quality,
+    usage_entropy,
+)
+
+CONFIG = (Path(__file__).parents[1] / "data" / "tiny.toml").read_text()
+
+
+@pytest.fixture
+def config_file(tmp_path):
+    path = tmp_path / "tiny.toml"
+    path.write_text(CONFIG)
+    return path
+
+
+def stopped_after(steps, n):
+    for _ in range(n):
+        next(steps)
+    steps.close()
+
+
+@pytest.mark.parametrize("killed_after", [23, 55])
+def test_a_killed_training_resumed_equals_one_that_was_not(config_file, tmp_path, killed_after):
+    config = read_pretrain_config(config_file)
+    whole = pretrain(config, tmp_path / "whole", device="cpu")
+    stopped_after(pretrain_steps(config, tmp_path / "parts", device="cpu"), killed_after)
+    resumed = pretrain(config, tmp_path / "parts", device="cpu")
+    for name, tensor in whole.state_dict().items():
+        torch.testing.assert_close(tensor, resumed.state_dict()[name], rtol=0, atol=0, msg=name)
+    for curve in ("tokenizer.csv", "dynamics.csv"):
+        pd.testing.assert_frame_equal(
+            pd.read_csv(tmp_path / "whole" / "training" / curve),
+            pd.read_csv(tmp_path / "parts" / "training" / curve),
+        )
+
+
+def test_training_lowers_both_losses_and_leaves_a_checkpoint(config_file, tmp_path):
+    out = tmp_path / "model"
+    pretrain(read_pretrain_config(config_file), out, device="cpu")
+    tokenizer = pd.read_csv(out / "training" / "tokenizer.csv")
+    dynamics = pd.read_csv(out / "training" / "dynamics.csv")
+    assert tokenizer["reconstruction"].iloc[-5:].mean() < tokenizer["reconstruction"].iloc[0]
+    assert dynamics["loss"].iloc[-5:].mean() < 0.98 * dynamics["loss"].iloc[:3].mean()
+    card = (out / "README.md").read_text()
+    assert f"unexplained: {tokenizer['validation_unexplained'].iloc[-1]:.4g}" in card
+    assert load_model(out, device="cpu").name == "tiny"
+
+
+def test_a_folder_of_recordings_of_different_sizes_and_rates_is_enough(config_file, tmp_path):
+    rng = np.random.default_rng(0)
+    for name, n_neurons, n_frames, rate in (("a", 3, 200, 6.0), ("b", 12, 300, 20.0)):
+        traces = np.cumsum(rng.normal(size=(n_neurons, n_frames)), axis=1)
+        write_recording(Recording(traces, rate), tmp_path / "recordings" / f"{name}.npz")
+    start, _ = CONFIG.split("[[data.simulated]]")
+    config_file.write_text(start + '[data]\nfolder = "recordings"\n')
+    pretrain(read_pretrain_config(config_file), tmp_path / "model", device="cpu")
+    assert "2 recordings" in (tmp_path / "model" / "README.md").read_text()
+
+
+def test_another_configuration_does_not_continue_a_training(config_file, tmp_path):
+    config = read_pretrain_config(config_file)
+    stopped_after(pretrain_steps(config, tmp_path / "model", device="cpu"), 6)
+    config_file.write_text(CONFIG.replace("seed = 3", "seed = 4"))
+    other = read_pretrain_config(config_file)
+    with pytest.raises(ConfigError, match="another configuration"):
+        pretrain(other, tmp_path / "model", device="cpu")
+    pretrain(other, tmp_path / "model", device="cpu", restart=True)
+
+
+def test_a_damaged_training_state_is_explained(config_file, tmp_path):
+    config = read_pretrain_config(config_file)
+    stopped_after(pretrain_steps(config, tmp_path / "model", device="cpu"), 6)
+    (tmp_path / "model" / "training" / "tokenizer.pt").write_bytes(b"not a state")
+    with pytest.raises(CheckpointError, match="--restart"):
+        pretrain(config, tmp_path / "model", device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("width = 16", "widht = 16", "unknown widht"),
+        ("steps = 40", "steps = 0", "steps"),
+        ("[[data.simulated]]", "[[data.simulate]]", "unknown simulate"),
+        ("max_frames = 32", "max_frames = 33", "must be a multiple"),
+        ("n_codes = 16\nn_layers", "n_codes = 17\nn_layers", "must be equal"),
+        ('name = "tiny"', "name = ", "not a TOML file"),
+    ],
+)
+def test_a_wrong_setting_is_named(config_file, old, new, message):
+    config_file.write_text(CONFIG.replace(old, new))
+    with pytest.raises(ConfigError, match=message) as error:
+        read_pretrain_config(config_file)
+    assert str(config_file) in str(error.value)
+
+
+def test_a_missing_configuration_is_named(tmp_path):
+    with pytest.raises(ConfigError, match="cannot be read"):
+        read_pretrain_config(tmp_path / "none.toml")
+
+
+def test_recordings_that_are_too_short_are_said_to_be():
+    short = Recording(np.random.default_rng(0).normal(size=(3, 60)), frame_rate_hz=6.0)
+    settings = PreprocessingConfig(context_frames=48, max_frames=64)
+    with pytest.raises(ConfigError, match="none of 1 recordings is long enough"):
+        WindowSampler([short], settings, 0.15)
+
+
+def test_no_validation_frame_enters_training():
+    traces = np.random.default_rng(0).normal(size=(4, 400))
+    settings = PreprocessingConfig(context_frames=16, max_frames=32)
+    changed = traces.copy()
+    changed[:, 340:] += 100.0
+    drawn = []
+    for values in (traces, changed):
+        sampler = WindowSampler([Recording(values, 6.0)], settings, 0.15)
+        rng = np.random.default_rng(1)
+        drawn.append([sampler.training_window(rng, 3) for _ in range(300)])
+    np.testing.assert_array_equal(drawn[0], drawn[1])
+
+
+def test_windows_are_normalised_as_in_a_forecast():
+    traces = np.random.default_rng(0).normal(2.0, 3.0, size=(1, 400)).astype(np.float32)
+    settings = PreprocessingConfig(context_frames=16, max_frames=32)
+    sampler = WindowSampler([Recording(traces, 6.0)], settings, 0.15)
+    window = sampler.training_window(np.random.default_rng(5), 1)
+    np.testing.assert_allclose(window[:, :16].mean(axis=1), 0, atol=1e-5)
+    rng = np.random.default_rng(5)
+    rng.integers(1)
+    first = int(rng.integers(340 - 32 + 1))
+    expected = traces[:, first : first + 32] - traces[:, first : first + 16].mean()
+    expected /= traces[:, : first + 16].std() + 1e-6
+    np.testing.assert_allclose(window, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_the_learning_rate_warms_up_and_decays():
+    config = OptimiserConfig(steps=100, learning_rate=1.0, warmup_share=0.1)
+    rates = [learning_rate_at(step, config) for step in range(100)]
+    assert rates[0] == pytest.approx(0.1)
+    assert rates[9] == pytest.approx(1.0)
+    assert np.argmax(rates) in (9, 10)
+    assert rates[55] == pytest.approx(0.5, abs=0.01)
+    assert rates[-1] < 0.01
+
+
+def test_only_matrices_decay():
+    tokenizer = Tokenizer(TokenizerConfig(width=8, n_heads=2))
+    decayed, kept = make_optimiser(tokenizer, OptimiserConfig(steps=1)).param_groups
+    assert all(p.ndim >= 2 for p in decayed["params"])
+    assert all(p.ndim < 2 for p in kept["params"])
+    assert len(decayed["params"]) + len(kept["params"]) == len(list(tokenizer.parameters()))
+
+
+def test_token_noise_takes_near_codes_as_often_as_asked():
+    codebook = torch.arange(20.0)[:, None]
+    neighbours = nearest_codes(codebook, 2)
+    assert sorted(neighbours[10].tolist()) == [9, 11]
+    tokens = torch.full((100, 100), 10)
+    noisy = with_token_noise(tokens, neighbours, 0.1, np.random.default_rng(0))
+    assert set(noisy.unique().tolist()) == {9, 10, 11}
+    assert (noisy != 10).double().mean().item() == pytest.approx(0.1, abs=0.015)
+
+
+def test_dead_codes_come_back_to_life_where_latents_are():
+    quantizer = Quantizer(8, 3)
+    quantizer.ema_count.copy_(torch.tensor([5.0, 5, 5, 5, 5, 5, 0.1, 0.0]))
+    before = quantizer.codebook.clone()
+    latents = 10 + torch.randn(50, 3)
+    assert revive_dead_codes(quantizer, latents, 0.2, np.random.default_rng(0)) == 2
+    assert torch.equal(quantizer.codebook[:6], before[:6])
+    assert (quantizer.codebook[6:] > 5).all()
+
+
+def test_usage_entropy_is_one_for_even_use_and_near_zero_for_one_code():
+    even = torch.full((64, 8), 100.0)
+    even[torch.arange(64), torch.arange(64) % 8] = 1.0
+    single = torch.full((64, 8), 100.0)
+    single[:, 3] = 1.0
+    assert usage_entropy(even).item() == pytest.approx(1.0, abs=1e-3)
+    assert usage_entropy(single).item() < 1e-3
+
+
+def test_tokenizer_quality_is_unexplained_variance():
+    torch.manual_seed(0)
+    tokenizer = Tokenizer(TokenizerConfig(width=8, n_heads=2, n_codes=8)).eval()
+    x = torch.randn(6, 32)
+    with torch.no_grad():
+        reconstruction = tokenizer(x).reconstruction
+    expected = 1 - np.mean(
+        1 - ((reconstruction - x) ** 2).sum().item()
+        / ((x - x.mean(1, keepdim=True)) ** 2).sum().item()
+    )  # fmt: skip
+    assert tokenizer_quality(tokenizer, x)["validation_unexplained"] == pytest.approx(expected)
+
+
+def test_plain_values_make_the_same_configuration():
+    config = pretrain_config(tomllib.loads(CONFIG))
+    assert config.model.context_tokens == 4
+    assert config.dynamics_training.optimiser.steps == 30
