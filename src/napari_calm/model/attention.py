@@ -20,12 +20,13 @@ def rotate(x: Tensor, first_position: int = 0) -> Tensor:
     Source: Su et al. 2021 (RoFormer), interleaved form.
     """
     n_positions, n_features = x.shape[-2:]
-    # Angles in double precision: at position 2,000 single precision is off by 1e-4.
+    # Angles in double precision: at position 2,000 single precision is off by 1e-4. The type
+    # changes before the device, since not every device knows double precision.
     exponent = torch.arange(0, n_features, 2, dtype=torch.float64) / n_features
     position = torch.arange(first_position, first_position + n_positions, dtype=torch.float64)
     angle = position[:, None] * ROTARY_BASE**-exponent
-    cos = angle.cos().to(x)
-    sin = angle.sin().to(x)
+    cos = angle.cos().to(x.dtype).to(x.device)
+    sin = angle.sin().to(x.dtype).to(x.device)
     even, odd = x[..., 0::2], x[..., 1::2]
     return torch.stack([even * cos - odd * sin, even * sin + odd * cos], dim=-1).flatten(-2)
 

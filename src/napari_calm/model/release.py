@@ -167,7 +167,8 @@ def _tokenizer_config(nq: Mapping[str, Any]) -> TokenizerConfig:
         "dropout": "dropout_ratio",
     }
     values = {ours: _setting(nq, theirs, "nq") for ours, theirs in names.items()}
-    memory = round(1 - float(_setting(nq, "temporal_ema_alpha", "nq")), 12)
+    alpha = _setting(nq, "temporal_ema_alpha", "nq")
+    memory = 0.0 if alpha is None else round(1 - float(alpha), 12)
     return build_section(TokenizerConfig, values | {"latent_memory": memory}, "nq")
 
 

@@ -153,7 +153,7 @@ class Tokenizer(nn.Module):
         lag = torch.arange(h.shape[1])
         weights = (1 - memory) * memory ** (lag[:, None] - lag).clamp(min=0).double()
         weights[:, 0] = memory ** lag.double()
-        return weights.tril().to(h) @ h
+        return weights.tril().to(h.dtype).to(h.device) @ h
 
     def decode(self, z: Tensor) -> Tensor:
         """Traces of (quantised) latents: (batch, tokens, width) to (batch, frames)."""
