@@ -316,8 +316,14 @@ def pretrain(
 ) -> None:
     """Train a tokenizer, then the dynamics; a killed run continues where it was saved."""
     from .train.config import read_pretrain_config
-    from .train.pretrain import pretrain_steps
 
+    try:
+        from .train.pretrain import pretrain_steps
+    except ImportError as error:
+        raise CalmError(
+            f"pretrain: scikit-learn is needed ({error}). "
+            "Install it with: pip install 'napari-calm[train]'"
+        ) from error
     _run(pretrain_steps(read_pretrain_config(config), out, device=device, restart=restart))
     _out.print(f"wrote {out}")
 

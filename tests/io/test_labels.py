@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 import tifffile
+from skimage.io import imsave
 
 from napari_calm.core.errors import RecordingError
+from napari_calm.io.describe import describe
 from napari_calm.io.labels import footprint_arrays, read_footprints, write_footprints
 
 
@@ -61,3 +63,26 @@ def test_a_missing_part_is_named(tmp_path, footprints):
     np.savez(tmp_path / "rois.npz", **arrays)
     with pytest.raises(RecordingError, match="indptr missing"):
         read_footprints(tmp_path / "rois.npz")
+
+
+def test_a_png_label_image_is_read(tmp_path):
+    labels = np.zeros((6, 9), np.uint16)
+    labels[1:3, 2:5], labels[4:, 6:] = 300, 7
+    imsave(tmp_path / "masks.png", labels, check_contrast=False)
+    footprints = read_footprints(tmp_path / "masks.png", image_shape=(6, 9))
+    assert footprints.label_values.tolist() == [7, 300]
+    np.testing.assert_array_equal(footprints.label_image, labels)
+    assert describe(tmp_path / "masks.png")["kind"] == "label image"
+
+
+@pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\nnonsense", b"hello"])
+def test_a_damaged_png_is_refused(tmp_path, content):
+    (tmp_path / "masks.png").write_bytes(content)
+    with pytest.raises(RecordingError, match="not a readable PNG"):
+        read_footprints(tmp_path / "masks.png")
+
+
+def test_a_coloured_png_is_no_label_image(tmp_path):
+    imsave(tmp_path / "rgb.png", np.ones((6, 9, 3), np.uint8), check_contrast=False)
+    with pytest.raises(RecordingError, match="one label image"):
+        read_footprints(tmp_path / "rgb.png")

@@ -9,6 +9,7 @@ from .session_folder import is_session_folder
 from .suite2p import is_suite2p
 from .tiff import open_tiff
 
+_PNG_MAGIC = b"\x89PNG\r\n"
 _TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 # Which array names give an archive away, most special first.
 _ARCHIVES = (
@@ -68,6 +69,8 @@ def _kind_of_file(path: Path) -> Kind:
         with open_tiff(path) as tif:
             single = len(tif.pages) == 1 and len(tif.series[0].shape) == 2
         return Kind.IMAGE if single else Kind.MOVIE
+    if magic == _PNG_MAGIC or suffix == ".png":
+        return Kind.IMAGE
     if magic[:2] == b"PK" or suffix == ".npz":
         return _kind_of_archive(path)
     if magic == b"\x93NUMPY" and is_suite2p(path.parent):

@@ -11,17 +11,18 @@ from .npz import open_npz, write_npz
 from .tiff import open_tiff
 
 _KEYS = ("data", "indices", "indptr", "shape", "image_shape")
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
 def read_footprints(
     path: str | Path, *, image_shape: tuple[int, int] | None = None
 ) -> Footprints:
-    """Read ROIs from a label TIFF (0 = background) or a footprints npz.
+    """Read ROIs from a label image (0 = background; TIFF or PNG) or a footprints npz.
 
     Parameters
     ----------
     path : path
-        A single-page TIFF of integers, or an archive of `write_footprints`.
+        A single-page TIFF or grey PNG of integers, or an archive of `write_footprints`.
     image_shape : (int, int), optional
         Height and width that the ROIs must lie on: those of the movie.
 
@@ -96,6 +97,8 @@ def footprints_from_arrays(arrays: dict[str, np.ndarray], *, source: str) -> Foo
 
 
 def _read_label_image(path: Path) -> np.ndarray:
+    if path.suffix.lower() == ".png":
+        return _read_png(path)
     with open_tiff(path) as tif:
         if len(tif.pages) > 1:
             raise RecordingError(
@@ -103,4 +106,18 @@ def _read_label_image(path: Path) -> np.ndarray:
                 "movie?"
             )
         labels: np.ndarray = np.squeeze(tif.series[0].asarray())
+    return labels
+
+
+def _read_png(path: Path) -> np.ndarray:
+    # Slow to import, and needed for few files.
+    from skimage.io import imread
+
+    try:
+        # Only what is a PNG: other contents would be tried with every format there is.
+        if path.read_bytes()[:8] != _PNG_SIGNATURE:
+            raise ValueError("it does not begin as a PNG does")
+        labels: np.ndarray = imread(path)
+    except (OSError, ValueError, SyntaxError) as error:
+        raise RecordingError(f"{path}: not a readable PNG ({error}).") from error
     return labels
