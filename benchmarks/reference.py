@@ -29,7 +29,7 @@ from napari_calm.model.dynamics import next_token_loss
 from napari_calm.model.release import import_release
 from napari_calm.model.rollout import roll_out_steps
 from napari_calm.preprocess.smooth import smooth_causally
-from napari_calm.train.tokenizer_training import pearson_loss
+from napari_calm.train.tokenizer_loss import pearson_loss
 
 RELATIVE_TOLERANCE = 1e-5
 CLEAR_MARGIN = 1e-3

@@ -17,11 +17,8 @@ from napari_calm.train.data import WindowSampler
 from napari_calm.train.dynamics_training import nearest_codes, with_token_noise
 from napari_calm.train.optimise import learning_rate_at, make_optimiser
 from napari_calm.train.pretrain import pretrain, pretrain_steps
-from napari_calm.train.tokenizer_training import (
-    revive_dead_codes,
-    tokenizer_quality,
-    usage_entropy,
-)
+from napari_calm.train.tokenizer_loss import usage_entropy
+from napari_calm.train.tokenizer_training import revive_dead_codes, tokenizer_quality
 
 CONFIG = (Path(__file__).parents[1] / "data" / "tiny.toml").read_text()
 

@@ -7,63 +7,15 @@ import numpy as np
 import torch
 from sklearn.cluster import KMeans
 from torch import Tensor
-from torch.nn import functional as F
 
 from ..core.progress import Steps
 from ..model.tokenizer import Quantizer, Tokenizer
-from .config import PretrainConfig, TokenizerTrainingConfig
+from .config import PretrainConfig
 from .data import WindowSampler
 from .optimise import Curve, optimise_steps
+from .tokenizer_loss import pearson_loss, tokenizer_loss
 
 KMEANS_LATENTS = 16_384
-
-
-def pearson_loss(reconstruction: Tensor, x: Tensor) -> Tensor:
-    """1 - Pearson r over time, mean over rows; both (rows, frames)."""
-    a = reconstruction - reconstruction.mean(1, keepdim=True)
-    b = x - x.mean(1, keepdim=True)
-    r = (a * b).sum(1) / (a.norm(dim=1) * b.norm(dim=1) + 1e-6)
-    loss: Tensor = (1 - r).mean()
-    return loss
-
-
-def usage_entropy(distances: Tensor) -> Tensor:
-    """Entropy of the mean soft assignment, as a share of its maximum (0 to 1).
-
-    Parameters
-    ----------
-    distances : Tensor, (latents, codes)
-        Squared distances. They are measured in units of their mean nearest distance, so that
-        the assignment is neither flat nor one-hot whatever the size of the latents.
-    """
-    unit = distances.min(1).values.mean().detach().clamp(min=1e-6)
-    usage = (-distances / unit).softmax(1).mean(0)
-    entropy = -(usage * usage.clamp(min=1e-12).log()).sum()
-    share: Tensor = entropy / np.log(distances.shape[1])
-    return share
-
-
-def tokenizer_loss(
-    tokenizer: Tokenizer, x: Tensor, config: TokenizerTrainingConfig, *, quantise: bool
-) -> tuple[Tensor, dict[str, float]]:
-    """Loss of one batch (rows, frames) and its terms.
-
-    Reconstruction error, (1 - Pearson r) and, once quantising, commitment of the latents to
-    their codes and the entropy of code use. Updates the codebook in training.
-    """
-    out = tokenizer(x, quantise=quantise)
-    reconstruction = F.mse_loss(out.reconstruction, x)
-    pearson = pearson_loss(out.reconstruction, x)
-    loss = reconstruction + config.pearson * pearson
-    logged = {"reconstruction": reconstruction.item(), "one_minus_pearson": pearson.item()}
-    if quantise:
-        commitment = F.mse_loss(out.latents, out.quantised.detach())
-        entropy = usage_entropy(tokenizer.quantizer.distances(out.latents.flatten(0, 1)))
-        loss = loss + config.commitment * commitment - config.usage_entropy * entropy
-        logged |= {"commitment": commitment.item(), "usage_entropy": entropy.item()}
-        if tokenizer.training:
-            tokenizer.quantizer.update(out.latents.detach().flatten(0, 1), out.tokens.flatten())
-    return loss, logged
 
 
 def revive_dead_codes(
