@@ -1,0 +1,182 @@
+"""How long the window stands still while the panel works.
+
+Opens the real panel in napari, presses its buttons, and records the gaps of a 5 ms timer
+in the window's thread during each job. A gap of 100 ms is what a user feels as a stutter.
+
+    xvfb-run -a python benchmarks/window.py --out DIR
+
+Prints the result as JSON and as a markdown table; with --out it writes both there.
+"""
+
+import argparse
+import json
+import os
+import platform
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import napari
+import numpy as np
+from qtpy.QtCore import QTimer
+
+from napari_calm.core.footprints import Footprints
+from napari_calm.widgets.demo import press, settle, wait_until
+from napari_calm.widgets.panel import CalmPanel
+from napari_calm.widgets.recording_layers import FOOTPRINTS_KEY
+
+TIMER_MS = 5
+
+
+class GapMeter:
+    """Gaps between the ticks of a timer in the thread that draws the window.
+
+    A gap that ends while the job runs is the worker's; one that ends after it went into
+    drawing the result, which software rendering makes slow.
+    """
+
+    def __init__(self, is_working: Callable[[], bool]) -> None:
+        self._is_working = is_working
+        self._timer = QTimer()
+        self._timer.timeout.connect(self._tick)
+        self._began = self._last = 0.0
+        self._working_ms: list[float] = []
+        self._drawing_ms: list[float] = []
+        self._worked_s = 0.0
+
+    def _tick(self) -> None:
+        now = time.perf_counter()
+        working = self._is_working()
+        (self._working_ms if working else self._drawing_ms).append((now - self._last) * 1000)
+        if working:
+            self._worked_s = now - self._began
+        self._last = now
+
+    def __enter__(self) -> "GapMeter":
+        self._working_ms.clear()
+        self._drawing_ms.clear()
+        self._began = self._last = time.perf_counter()
+        self._timer.start(TIMER_MS)
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._timer.stop()
+
+    def result(self) -> dict[str, float]:
+        """Summarise the gaps since the meter was entered."""
+        return {
+            "seconds_working": round(self._worked_s, 3),
+            "longest_gap_working_ms": round(max(self._working_ms, default=0.0), 1),
+            "gap_99_working_ms": round(float(np.percentile(self._working_ms or [0], 99)), 1),
+            "longest_gap_drawing_ms": round(max(self._drawing_ms, default=0.0), 1),
+        }
+
+
+def add_recording(viewer: napari.Viewer, n_neurons: int, n_frames: int, seed: int) -> None:
+    """Add a movie of noise with square ROIs that flicker, and the ROIs' Labels layer."""
+    rng = np.random.default_rng(seed)
+    side = 8 * int(np.ceil(np.sqrt(n_neurons)))
+    frames = rng.integers(80, 120, (n_frames, side, side), dtype=np.uint16)
+    pixels = []
+    for neuron in range(n_neurons):
+        row, column = divmod(neuron, side // 8)
+        y, x = np.divmod(np.arange(36), 6)
+        y, x = y + 8 * row, x + 8 * column
+        pixels.append((y, x, np.ones(36)))
+        walk = np.abs(np.cumsum(rng.normal(size=n_frames))).astype(np.uint16)
+        frames[:, y, x] += walk[:, None]
+    footprints = Footprints.from_pixels(pixels, (side, side))
+    space = {"scale": (1.0, 1.0), "units": ("um", "um")}
+    viewer.add_image(frames, name="movie", scale=(1 / 6, 1, 1), units=("s", "um", "um"))
+    viewer.add_labels(
+        footprints.label_image, name="ROIs", metadata={FOOTPRINTS_KEY: footprints}, **space
+    )
+
+
+def measure(args: argparse.Namespace) -> dict:
+    """Press Extract, Tokenise and Forecast, metering each."""
+    viewer = napari.Viewer()
+    viewer.window.resize(1600, 1000)
+    panel = CalmPanel(viewer)
+    viewer.window.add_dock_widget(panel, name="CalM", area="right")
+    jobs = {}
+    with GapMeter(lambda: panel.model.looking) as meter:
+        wait_until(lambda: not panel.model.looking, "looking for models")
+        jobs["import torch, first drawing"] = meter.result()
+    if args.model:
+        panel.model.choose(args.model)
+    else:
+        from napari_calm.model.calm import CalmModel
+
+        panel.model.source.put(CalmModel.random(seed=0), "random", "auto")
+        panel.model.choose("random")
+    settle(0.5)
+    add_recording(viewer, args.neurons, args.frames, args.seed)
+    panel.forecast.samples.setValue(args.samples)
+    panel.forecast.horizon.setValue(args.horizon_s)
+    settle(1.0)
+    for name, button in (
+        ("extract", panel.recording.extract),
+        ("tokenise", panel.tokens.tokenise),
+        ("forecast", panel.forecast.forecast),
+    ):
+        if name == "forecast":
+            panel.session.seek(args.frames / 6 * 0.7)
+            settle(0.5)
+        with GapMeter(lambda: panel.job.running) as meter:
+            press(panel, button)
+            settle(0.5)
+            jobs[name] = meter.result()
+    model = panel.session.model
+    viewer.close()
+    return {
+        "model": model.name,
+        "device": str(model.device),
+        "neurons": args.neurons,
+        "frames": args.frames,
+        "samples": args.samples,
+        "horizon_s": args.horizon_s,
+        "cores": os.cpu_count(),
+        "machine": platform.processor() or platform.machine(),
+        "jobs": jobs,
+    }
+
+
+def as_markdown(result: dict) -> str:
+    """Write the result as a table with a line of what was measured."""
+    head = (
+        f"{result['model']} on {result['device']}, {result['neurons']} neurons x "
+        f"{result['frames']} frames, {result['samples']} samples, {result['horizon_s']:g} s "
+        f"horizon, {result['cores']} cores\n\n"
+        "| job | seconds in the worker | longest gap meanwhile (ms) | 99 % of them below (ms) "
+        "| longest gap drawing the result (ms) |\n|---|---|---|---|---|\n"
+    )
+    return head + "".join(
+        f"| {name} | {' | '.join(map(str, job.values()))} |\n"
+        for name, job in result["jobs"].items()
+    )
+
+
+def main() -> None:
+    """Run the benchmark from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, help="folder for window.json and window.md")
+    parser.add_argument("--model", default="", help="bundled model or checkpoint folder")
+    parser.add_argument("--neurons", type=int, default=200)
+    parser.add_argument("--frames", type=int, default=2000)
+    parser.add_argument("--samples", type=int, default=16)
+    parser.add_argument("--horizon-s", type=float, default=10.0)
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    result = measure(args)
+    text = json.dumps(result, indent=2)
+    print(text)
+    print(as_markdown(result))
+    if args.out:
+        args.out.mkdir(parents=True, exist_ok=True)
+        (args.out / "window.json").write_text(text + "\n")
+        (args.out / "window.md").write_text(as_markdown(result))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+"""Widgets that live in a dock and let go of the viewer when it closes."""
+
+from qtpy.QtCore import QEvent
+from qtpy.QtWidgets import QMainWindow, QWidget
+
+
+class DockContent(QWidget):
+    """A widget whose `release` is called once, when its dock is closed.
+
+    napari takes a closed dock's widget out of its parent without a close event,
+    which is why the change of parent is watched.
+    """
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._was_docked = False
+        self._released = False
+
+    def release(self) -> None:
+        """Disconnect from viewer and session; subclasses say how."""
+
+    def window_closed(self) -> None:
+        """Stop what makes no sense without a window; it may be shown again."""
+
+    def release_once(self) -> None:
+        """Release, unless that has happened."""
+        if not self._released:
+            self._released = True
+            self.release()
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Notice being put into a dock and taken out of it."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.ParentChange:
+            if self.parent() is not None:
+                self._was_docked = True
+            elif self._was_docked:
+                self.release_once()
+
+    def hideEvent(self, event) -> None:
+        """Notice the whole window being closed, which only hides what is in it."""
+        super().hideEvent(event)
+        window = self.window()
+        if isinstance(window, QMainWindow) and not window.isVisible():
+            self.window_closed()
+
+    def closeEvent(self, event) -> None:
+        """Release when closed as a window of its own."""
+        self.release_once()
+        super().closeEvent(event)

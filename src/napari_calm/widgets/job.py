@@ -1,0 +1,255 @@
+"""One piece of long work at a time, in a thread, with progress, cancel and errors."""
+
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from napari.qt.threading import thread_worker
+from napari.utils.notifications import show_error
+from qtpy.QtCore import QObject, QTimer, Signal, Slot
+from qtpy.QtWidgets import QAbstractButton
+
+from ..core.errors import CalmError
+from ..core.progress import Progress, Steps
+
+# More than this many yields a second starves the window of Python's global lock.
+YIELDS_PER_SECOND = 20
+# After this long the panel is given back, even if a step of the worker still runs.
+RELEASE_AFTER_S = 0.8
+
+
+class Ending(Enum):
+    """How a job can end."""
+
+    DONE = "done"
+    CANCELLED = "cancelled"
+    ERROR = "error"
+
+
+@dataclass(frozen=True)
+class JobReport:
+    """What is left to say when a job has ended."""
+
+    title: str
+    ending: Ending
+    seconds: float
+    message: str = ""
+    details: str = ""
+
+
+@dataclass(frozen=True)
+class JobProgress:
+    """How far the running job is, and how long its stage still takes."""
+
+    title: str
+    progress: Progress
+    seconds_left: float | None
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What a worker hands over; exceptions travel in it, not through Qt."""
+
+    ending: Ending
+    result: Any = None
+    error: BaseException | None = None
+
+
+def throttled(steps: Steps, is_cancelled: Callable[[], bool]) -> Steps[_Outcome]:
+    """Run `steps`, passing on at most `YIELDS_PER_SECOND` of their yields.
+
+    Cancelling is looked for at every inner step, yielded or not. Errors are
+    returned, so that the receiver decides how they are shown.
+    """
+    last_yield = 0.0
+    try:
+        while not is_cancelled():
+            try:
+                progress = next(steps)
+            except StopIteration as stop:
+                return _Outcome(Ending.DONE, result=stop.value)
+            now = time.monotonic()
+            if now - last_yield >= 1 / YIELDS_PER_SECOND:
+                last_yield = now
+                # Gives the lock away, so that the window draws what was yielded.
+                time.sleep(0.001)
+                yield progress
+        return _Outcome(Ending.CANCELLED)
+    except Exception as error:
+        return _Outcome(Ending.CANCELLED if is_cancelled() else Ending.ERROR, error=error)
+    finally:
+        steps.close()
+
+
+class Job(QObject):
+    """Owns the worker of a panel and everything that depends on whether it runs.
+
+    Signals
+    -------
+    changed
+        Started or ended.
+    progressed : JobProgress
+        At most 20 times a second while running.
+    ended : JobReport
+        Once a job, whatever its ending.
+    """
+
+    changed = Signal()
+    progressed = Signal(object)
+    ended = Signal(object)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._worker = None
+        self._cancelled: threading.Event | None = None
+        self._on_done: Callable[[Any], None] | None = None
+        self._title = ""
+        self._started_at = 0.0
+        self._stage, self._stage_started_at = "", 0.0
+        self._guards: list[tuple[QAbstractButton, Callable[[], str], str]] = []
+        self._release = QTimer(self)
+        self._release.setSingleShot(True)
+        self._release.setInterval(int(RELEASE_AFTER_S * 1000))
+        self._release.timeout.connect(self._give_up_waiting)
+
+    @property
+    def title(self) -> str:
+        """What the running or last job is called."""
+        return self._title
+
+    @property
+    def running(self) -> bool:
+        """Whether work is under way."""
+        return self._worker is not None
+
+    @property
+    def cancelling(self) -> bool:
+        """Whether Cancel was asked for and the worker has not stopped yet."""
+        return self._cancelled is not None and self._cancelled.is_set()
+
+    def guard(self, button: QAbstractButton, missing: Callable[[], str]) -> None:
+        """Enable `button` while no job runs and `missing()` has nothing to say.
+
+        What is missing becomes the tooltip of the disabled button.
+        """
+        self._guards.append((button, missing, button.toolTip()))
+        self.refresh_buttons()
+
+    @Slot()
+    def refresh_buttons(self) -> None:
+        """Ask again what every guarded button is missing."""
+        for button, missing, tooltip in self._guards:
+            reason = missing()
+            button.setEnabled(not self.running and not reason)
+            button.setToolTip(reason or tooltip)
+
+    def start(self, steps: Steps, *, title: str, on_done: Callable[[Any], None]) -> bool:
+        """Run `steps` in a thread and call `on_done(result)` in this one.
+
+        Returns
+        -------
+        bool
+            False, and nothing happens, if another job still runs.
+        """
+        if self.running:
+            steps.close()
+            return False
+        cancelled = threading.Event()
+
+        def is_cancelled() -> bool:
+            # The latter is set by napari itself when its window closes.
+            return cancelled.is_set() or worker.abort_requested
+
+        worker = thread_worker(throttled)(steps, is_cancelled)
+        self._worker, self._cancelled = worker, cancelled
+        self._on_done, self._title = on_done, title
+        self._started_at = self._stage_started_at = time.monotonic()
+        self._stage = ""
+        worker.yielded.connect(self._on_yielded)
+        worker.returned.connect(self._on_returned)
+        worker.finished.connect(self._on_finished)
+        self.refresh_buttons()
+        self.changed.emit()
+        worker.start()
+        return True
+
+    @Slot()
+    def cancel(self) -> None:
+        """Stop the job at its next step; the panel is free within a second in any case."""
+        if self.running and not self.cancelling:
+            self._cancelled.set()
+            self._release.start()
+            self.changed.emit()
+
+    def abandon(self) -> None:
+        """Stop the job and forget it without a word: its panel is gone."""
+        if self.running:
+            self._cancelled.set()
+            self._forget_worker()
+        self._guards.clear()
+
+    @Slot(object)
+    def _on_yielded(self, progress: Progress) -> None:
+        if not self._is_current(self.sender()) or self.cancelling:
+            return
+        now = time.monotonic()
+        if progress.stage != self._stage:
+            self._stage, self._stage_started_at = progress.stage, now
+        elapsed = now - self._stage_started_at
+        left = None
+        # The first moments say little about the rest.
+        if elapsed > 0.5 and progress.fraction > 0.03:
+            left = elapsed * (1 - progress.fraction) / progress.fraction
+        self.progressed.emit(JobProgress(self._title, progress, left))
+
+    @Slot(object)
+    def _on_returned(self, outcome: _Outcome) -> None:
+        if self._is_current(self.sender()):
+            self._end(outcome)
+
+    @Slot()
+    def _on_finished(self) -> None:
+        # Reached first only by a worker that napari itself stopped, as it does on quitting.
+        if self._is_current(self.sender()):
+            self._end(_Outcome(Ending.CANCELLED))
+
+    @Slot()
+    def _give_up_waiting(self) -> None:
+        if self.running:
+            self._end(_Outcome(Ending.CANCELLED))
+
+    def _is_current(self, signals: QObject | None) -> bool:
+        return self._worker is not None and signals is self._worker.signals
+
+    def _forget_worker(self) -> None:
+        self._release.stop()
+        self._worker = self._cancelled = self._on_done = None
+
+    def _end(self, outcome: _Outcome) -> None:
+        on_done, seconds = self._on_done, time.monotonic() - self._started_at
+        if self.cancelling:
+            outcome = _Outcome(Ending.CANCELLED)
+        self._forget_worker()
+        if outcome.ending is Ending.DONE:
+            try:
+                on_done(outcome.result)
+            except Exception as error:
+                outcome = _Outcome(Ending.ERROR, error=error)
+        self.refresh_buttons()
+        self.changed.emit()
+        message, details = _told(outcome.error) if outcome.error is not None else ("", "")
+        self.ended.emit(JobReport(self._title, outcome.ending, seconds, message, details))
+        if outcome.ending is Ending.ERROR:
+            show_error(f"{self._title}: {message}")
+
+
+def _told(error: BaseException) -> tuple[str, str]:
+    """Return what to say about `error`, and its traceback if it was not foreseen."""
+    if isinstance(error, CalmError):
+        return str(error), ""
+    details = "".join(traceback.format_exception(error))
+    return f"Unexpected {type(error).__name__}: {error}", details

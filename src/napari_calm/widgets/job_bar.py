@@ -1,0 +1,117 @@
+"""What the user sees of a job: bar, time left, Cancel, and how it ended."""
+
+from qtpy.QtCore import Qt, Slot
+from qtpy.QtWidgets import (
+    QHBoxLayout,
+    QLabel,
+    QPlainTextEdit,
+    QProgressBar,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from .job import Ending, Job, JobProgress, JobReport
+from .theme import ThemeColours
+
+_BAR_STEPS = 1000
+
+
+class JobBar(QWidget):
+    """Progress and Cancel while a job runs, one plain sentence when it has ended."""
+
+    def __init__(self, job: Job, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._job = job
+        self._error_colour = "#ff8a7a"
+        self.bar = QProgressBar(objectName="calm_progress")
+        self.bar.setRange(0, _BAR_STEPS)
+        self.bar.setTextVisible(True)
+        self.cancel = QPushButton("Cancel", objectName="calm_cancel")
+        self.cancel.setToolTip("Stop at the next step. Results that exist already stay.")
+        self.cancel.clicked.connect(job.cancel)
+        self.message = QLabel(objectName="calm_message")
+        self.message.setWordWrap(True)
+        self.message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.show_details = QPushButton("Details", objectName="calm_details")
+        self.show_details.setCheckable(True)
+        self.show_details.setToolTip("Show the traceback, for a bug report.")
+        self.details = QPlainTextEdit(readOnly=True)
+        self.details.setMaximumHeight(140)
+        self.show_details.toggled.connect(self.details.setVisible)
+        self._lay_out()
+        job.changed.connect(self._on_changed)
+        job.progressed.connect(self._on_progressed)
+        job.ended.connect(self._on_ended)
+        self._show_details_of("")
+        self._on_changed()
+
+    def _lay_out(self) -> None:
+        running = QHBoxLayout()
+        running.addWidget(self.bar, 1)
+        running.addWidget(self.cancel)
+        said = QHBoxLayout()
+        said.addWidget(self.message, 1)
+        said.addWidget(self.show_details, 0, Qt.AlignmentFlag.AlignTop)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 4, 0, 0)
+        layout.setSpacing(4)
+        layout.addLayout(running)
+        layout.addLayout(said)
+        layout.addWidget(self.details)
+
+    def set_colours(self, colours: ThemeColours) -> None:
+        """Take the colours of napari's theme."""
+        self._error_colour = colours.error
+
+    def say(self, text: str, *, is_error: bool = False) -> None:
+        """Show one sentence below the bar."""
+        self.message.setText(text)
+        self.message.setStyleSheet(f"color: {self._error_colour};" if is_error else "")
+        self.message.setVisible(bool(text))
+
+    def _show_details_of(self, details: str) -> None:
+        self.details.setPlainText(details)
+        self.show_details.setVisible(bool(details))
+        self.show_details.setChecked(False)
+        self.details.setVisible(False)
+
+    @Slot()
+    def _on_changed(self) -> None:
+        running = self._job.running
+        self.bar.setVisible(running)
+        self.cancel.setVisible(running)
+        self.cancel.setEnabled(running and not self._job.cancelling)
+        if not running:
+            return
+        if self._job.cancelling:
+            self.say("Stopping ...")
+        else:
+            self._show_details_of("")
+            self.say(f"{self._job.title} ...")
+            # Without extent the bar just moves: how many steps there are is not known yet.
+            self.bar.setRange(0, 0)
+
+    @Slot(object)
+    def _on_progressed(self, now: JobProgress) -> None:
+        self.bar.setRange(0, _BAR_STEPS)
+        self.bar.setValue(round(now.progress.fraction * _BAR_STEPS))
+        left = "" if now.seconds_left is None else f"  {clock(now.seconds_left)} left"
+        self.bar.setFormat(f"%p %{left}")
+        self.say(f"{now.title}: {now.progress.stage}")
+
+    @Slot(object)
+    def _on_ended(self, report: JobReport) -> None:
+        self._show_details_of(report.details)
+        if report.ending is Ending.ERROR:
+            self.say(report.message, is_error=True)
+        elif report.ending is Ending.CANCELLED:
+            self.say(f"{report.title}: stopped. Nothing was changed.")
+        else:
+            self.say(f"{report.title}: done in {report.seconds:.1f} s.")
+
+
+def clock(seconds: float) -> str:
+    """Return seconds as ``m:ss``."""
+    minutes, rest = divmod(max(0, round(seconds)), 60)
+    return f"{minutes}:{rest:02d}"

@@ -1,0 +1,269 @@
+"""The layers that CalM draws over a movie, kept in step with the session."""
+
+import numpy as np
+import pandas as pd
+from napari.utils.colormaps import Colormap, DirectLabelColormap
+
+from ..core.footprints import Footprints
+from ..preprocess.smooth import smooth_causally
+from .geometry import Geometry
+from .geometry import apply as apply_geometry
+from .lazy_frames import PaintedFrames, neuron_image, ring_image
+from .palette import neuron_colour, token_colours
+from .session import Session
+
+ROLE_KEY = "napari_calm_role"
+ROIS = "CalM ROIs"
+ACTIVITY = "CalM activity"
+TOKENS = "CalM tokens"
+FORECAST = "CalM forecast"
+FORECAST_ERROR = "CalM forecast error"
+
+# Added up, what was measured and what was forecast make white where they agree;
+# magenta and green stay apart for colour-blind eyes.
+_ACTIVITY_COLORMAP = "magenta"
+_FORECAST_COLORMAP = "green"
+_UNSELECTED = (1.0, 1.0, 1.0, 0.45)
+_COLORBAR_PX = (14, 90)
+_HIDDEN = (0.0, 0.0, 0.0, 0.0)
+_MOST_VALUES_RANKED = 1_000_000
+
+
+def role_of(layer) -> str:
+    """Return which of CalM's layers `layer` is; an empty string if it is none."""
+    return str(layer.metadata.get(ROLE_KEY, ""))
+
+
+class SessionLayers:
+    """Adds, updates and removes CalM's layers as the session changes.
+
+    A layer that exists already gets new data; nothing is stacked up. One that
+    the user deleted comes back with the next result.
+    """
+
+    def __init__(self, viewer, session: Session) -> None:
+        self._viewer, self._session = viewer, session
+        self._neuron_image: np.ndarray | None = None
+        self._error_is_wanted = False
+        session.recording_changed.connect(self._show_recording)
+        session.tokens_changed.connect(self._show_tokens)
+        session.forecast_changed.connect(self._show_forecast)
+        session.selection_changed.connect(self._colour_rois)
+
+    def close(self) -> None:
+        """Stop following the session; the layers stay."""
+        session = self._session
+        session.recording_changed.disconnect(self._show_recording)
+        session.tokens_changed.disconnect(self._show_tokens)
+        session.forecast_changed.disconnect(self._show_forecast)
+        session.selection_changed.disconnect(self._colour_rois)
+
+    def find(self, role: str):
+        """Return the layer of `role`, or None."""
+        return next((layer for layer in self._viewer.layers if role_of(layer) == role), None)
+
+    @property
+    def geometry(self) -> Geometry:
+        """Where the session's recording lies in napari's world."""
+        return Geometry(self._session.recording.frame_rate_hz, self._session.pixel_size_um)
+
+    def _show_recording(self) -> None:
+        recording = self._session.recording
+        if recording is None or recording.footprints is None:
+            self._neuron_image = None
+            for role in (ROIS, ACTIVITY):
+                self._remove(role)
+            return
+        footprints = recording.footprints
+        self._neuron_image = neuron_image(footprints.label_image, footprints.label_values)
+        activity = self._image(
+            ACTIVITY,
+            PaintedFrames(recording.traces, self._neuron_image),
+            contrast_limits=(0.0, high_value(recording.traces)),
+            colormap=_ACTIVITY_COLORMAP,
+            blending="additive",
+        )
+        activity.visible = True
+        self._show_rois(footprints, recording.traces)
+
+    def _show_rois(self, footprints: Footprints, traces: np.ndarray) -> None:
+        features = roi_features(footprints, traces)
+        rois = self.find(ROIS)
+        arguments = self.geometry.of_image()
+        if rois is None:
+            active = self._viewer.layers.selection.active
+            rois = self._viewer.add_labels(
+                footprints.label_image,
+                name=ROIS,
+                features=features,
+                metadata={ROLE_KEY: ROIS},
+                **arguments,
+            )
+            self._viewer.layers.selection.active = active
+        else:
+            rois.data = footprints.label_image
+            rois.features = features
+            apply_geometry(rois, arguments)
+        if rois.contour == 0:
+            rois.contour, rois.opacity = 1, 1.0
+        self._colour_rois()
+
+    def _colour_rois(self) -> None:
+        """Outline the selected neurons in the colours of their traces."""
+        rois, recording = self.find(ROIS), self._session.recording
+        if rois is None or recording is None or recording.footprints is None:
+            return
+        labels = recording.footprints.label_values
+        # With tokens, every ROI has a rim in its token's colour already.
+        others = _UNSELECTED if self.find(TOKENS) is None else _HIDDEN
+        colours: dict = {None: others, 0: _HIDDEN}
+        for position, neuron in enumerate(self._session.selection):
+            red, green, blue = neuron_colour(position)
+            colours[int(labels[neuron])] = (red / 255, green / 255, blue / 255, 1.0)
+        rois.colormap = DirectLabelColormap(color_dict=colours)
+        if self._session.selection:
+            rois.selected_label = int(labels[self._session.selection[-1]])
+
+    def _show_tokens(self) -> None:
+        tokens = self._session.tokens
+        if tokens is None or self._neuron_image is None:
+            self._remove(TOKENS)
+            return
+        layer = self._image(
+            TOKENS,
+            PaintedFrames(
+                tokens.tokens,
+                ring_image(self._neuron_image),
+                column_of_frame=tokens.token_of_frame(),
+            ),
+            contrast_limits=(-0.5, tokens.n_codes - 0.5),
+            colormap=token_colormap(tokens.n_codes),
+            blending="translucent_no_depth",
+        )
+        layer.visible = True
+        self._colour_rois()
+
+    def _show_forecast(self) -> None:
+        forecast, recording = self._session.forecast, self._session.recording
+        if forecast is None or self._neuron_image is None:
+            for role in (FORECAST, FORECAST_ERROR):
+                self._remove(role)
+            return
+        limits = (0.0, high_value(recording.traces))
+        layer = self._image(
+            FORECAST,
+            PaintedFrames(forecast.mean, self._neuron_image),
+            start_frame=forecast.start_frame,
+            contrast_limits=limits,
+            colormap=_FORECAST_COLORMAP,
+            blending="additive",
+        )
+        layer.visible = True
+        self._show_error()
+
+    def show_error_map(self, wanted: bool) -> None:
+        """Show, or no longer show, how far each neuron's forecast was off."""
+        self._error_is_wanted = wanted
+        self._show_error()
+
+    def _show_error(self) -> None:
+        forecast, recording = self._session.forecast, self._session.recording
+        wanted = self._error_is_wanted and forecast is not None
+        if (
+            not wanted
+            or self._neuron_image is None
+            or forecast.start_frame >= recording.n_frames
+        ):
+            self._remove(FORECAST_ERROR)
+            return
+        self._image(
+            FORECAST_ERROR,
+            PaintedFrames(forecast_error(recording.traces, forecast), self._neuron_image),
+            start_frame=forecast.start_frame,
+            contrast_limits=(0.0, high_value(recording.traces)),
+            colormap="inferno",
+            blending="translucent_no_depth",
+        )
+
+    def _image(self, role: str, frames: PaintedFrames, *, start_frame: int = 0, **look):
+        """Add the image layer of `role`, or give the one that exists its new frames."""
+        arguments = self.geometry.of_frames(start_frame=start_frame)
+        layer = self.find(role)
+        if layer is None:
+            active = self._viewer.layers.selection.active
+            layer = self._viewer.add_image(
+                frames,
+                name=role,
+                rgb=False,
+                multiscale=False,
+                interpolation2d="nearest",
+                metadata={ROLE_KEY: role},
+                **arguments,
+                **look,
+            )
+            if look["blending"] == "additive" and hasattr(layer, "colorbar"):
+                layer.colorbar.size = _COLORBAR_PX
+                layer.colorbar.visible = True
+            self._rois_to_top()
+            # The layer that the user works in stays the one that keys and clicks go to.
+            self._viewer.layers.selection.active = active
+        else:
+            layer.data = frames
+            # How it looks is the user's after the first time; what the numbers mean is ours.
+            layer.contrast_limits = look["contrast_limits"]
+            if role == TOKENS:
+                layer.colormap = look["colormap"]
+            apply_geometry(layer, arguments)
+        return layer
+
+    def _rois_to_top(self) -> None:
+        rois = self.find(ROIS)
+        if rois is not None:
+            layers = self._viewer.layers
+            layers.move(layers.index(rois), len(layers))
+
+    def _remove(self, role: str) -> None:
+        layer = self.find(role)
+        if layer is not None:
+            self._viewer.layers.remove(layer)
+
+
+def high_value(traces: np.ndarray) -> float:
+    """Return a dF/F that few values exceed, for the upper end of a colour scale."""
+    stride = max(1, traces.size // _MOST_VALUES_RANKED)
+    return max(float(np.percentile(traces[:, ::stride], 99.5)), 1e-3)
+
+
+def forecast_error(traces: np.ndarray, forecast) -> np.ndarray:
+    """Return how far the forecast mean was off, (neurons, frames known), dF/F."""
+    stop = forecast.start_frame + forecast.horizon_frames
+    truth = smooth_causally(traces[:, :stop], forecast.smoothing_alpha)[
+        :, forecast.start_frame :
+    ]
+    return np.abs(truth - forecast.mean[:, : truth.shape[1]])
+
+
+def token_colormap(n_codes: int) -> Colormap:
+    """Return a colormap that gives each code its own flat colour."""
+    return Colormap(
+        token_colours(n_codes),
+        name=f"{n_codes} codes",
+        interpolation="zero",
+        controls=np.linspace(0, 1, n_codes + 1),
+    )
+
+
+def roi_features(footprints: Footprints, traces: np.ndarray) -> pd.DataFrame:
+    """Return one row a neuron; napari matches rows to labels by ``index``."""
+    centroids = footprints.centroids_px
+    return pd.DataFrame(
+        {
+            "index": footprints.label_values,
+            "neuron": np.arange(footprints.n_neurons),
+            "area_px": footprints.areas_px,
+            "centroid_y_px": centroids[:, 0].round(2),
+            "centroid_x_px": centroids[:, 1].round(2),
+            "overlap_share": footprints.overlap_share.round(3),
+            "mean_dff": traces.mean(axis=1).round(4),
+        }
+    )

@@ -1,0 +1,137 @@
+"""Which model, on which device."""
+
+from pathlib import Path
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QPushButton, QSizePolicy
+
+from ..core.progress import Steps
+from .job import Job
+from .model_source import Environment, ModelSource, look_around_steps
+from .section import Section
+from .session import Session
+
+DEVICES = ("auto", "cuda", "mps", "cpu")
+_CHOOSE_FOLDER = "Choose folder..."
+
+
+class ModelSection(Section):
+    """Offers the bundled models, any checkpoint folder, and the devices that are there."""
+
+    def __init__(self, session: Session, job: Job) -> None:
+        super().__init__("Model")
+        self._session, self._job = session, job
+        self.source = ModelSource()
+        self._folders: list[str] = []
+        self._bundled: list[str] = []
+        self.model = QComboBox(objectName="calm_model")
+        self.model.setMinimumContentsLength(10)
+        self.model.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.model.setToolTip(
+            "The checkpoint: weights and the preprocessing they were trained with. "
+            "'Choose folder...' takes a folder with config.json and model.safetensors."
+        )
+        self.device = QComboBox(objectName="calm_device")
+        self.device.addItems(DEVICES)
+        self.device.setToolTip("Where the networks run; 'auto' takes the fastest there is.")
+        self.unload = QPushButton("Unload", objectName="calm_unload")
+        self.unload.setToolTip("Forget the loaded model and give its memory back.")
+        self.form.addRow("Model", self.model)
+        row = QHBoxLayout()
+        row.addWidget(self.device, 1)
+        row.addWidget(self.unload)
+        self.form.addRow("Device", row)
+        self.add_result_line()
+        self.model.activated.connect(self._on_activated)
+        self.unload.clicked.connect(self._unload)
+        job.guard(self.unload, lambda: "" if session.model else "No model is loaded yet.")
+        session.model_changed.connect(self._on_model)
+        # A job of its own: looking around must not hold up the panel's buttons.
+        self._looking = Job(self)
+        self._fill([], "looking for models ...")
+        self._looking.ended.connect(self._on_looked)
+        self._looking.start(look_around_steps(), title="Find models", on_done=self._on_found)
+
+    def release(self) -> None:
+        """Stop following the session."""
+        self._session.model_changed.disconnect(self._on_model)
+        self._looking.abandon()
+
+    @property
+    def looking(self) -> bool:
+        """Whether the bundled models and devices are not known yet."""
+        return self._looking.running
+
+    @property
+    def chosen(self) -> str:
+        """Name or folder of the chosen model; an empty string if there is none."""
+        return self.model.currentData() or ""
+
+    def missing(self) -> str:
+        """Say why no model can be used, or nothing."""
+        if self.chosen:
+            return ""
+        if self.looking:
+            return "Still looking for models ..."
+        return "Choose a model first: 'Choose folder...' takes a checkpoint folder."
+
+    def choose(self, name_or_folder: str) -> None:
+        """Choose a model, adding it to the list if it is a folder not yet there."""
+        if name_or_folder not in (*self._bundled, *self._folders):
+            self._folders.append(name_or_folder)
+            self._fill(self._bundled)
+        self.model.setCurrentIndex(self.model.findData(name_or_folder))
+        self._job.refresh_buttons()
+
+    def get_steps(self) -> Steps:
+        """Return the steps that load the chosen model; call in the window's thread."""
+        return self.source.get_steps(self.chosen, self.device.currentText())
+
+    def _on_found(self, found: Environment) -> None:
+        self._bundled = found.models
+        self._fill(found.models)
+        entries = self.device.model()
+        for row, device in enumerate(DEVICES):
+            if device not in ("auto", *found.devices):
+                item = entries.item(row)
+                item.setFlags(item.flags() & ~Qt.ItemFlag.ItemIsEnabled)
+                item.setToolTip(f"torch finds no {device} device on this machine.")
+        self._job.refresh_buttons()
+
+    def _on_looked(self, report) -> None:
+        if report.message:
+            self.say(report.message)
+        self._job.refresh_buttons()
+
+    def _fill(self, bundled: list[str], empty_text: str = "no model chosen") -> None:
+        chosen = self.chosen
+        self.model.clear()
+        for name in bundled:
+            self.model.addItem(name, name)
+        for folder in self._folders:
+            self.model.addItem(Path(folder).name, folder)
+            self.model.setItemData(self.model.count() - 1, folder, Qt.ItemDataRole.ToolTipRole)
+        if not self.model.count():
+            self.model.addItem(empty_text, "")
+        self.model.addItem(_CHOOSE_FOLDER, "")
+        self.model.setCurrentIndex(max(0, self.model.findData(chosen) if chosen else 0))
+
+    def _on_activated(self, index: int) -> None:
+        if self.model.itemText(index) != _CHOOSE_FOLDER:
+            self._job.refresh_buttons()
+            return
+        self.model.setCurrentIndex(0)
+        folder = QFileDialog.getExistingDirectory(
+            self, "Folder with config.json and model.safetensors"
+        )
+        if folder:
+            self.choose(folder)
+
+    def _unload(self) -> None:
+        self.source.unload()
+        self._session.set_model(None)
+
+    def _on_model(self) -> None:
+        model = self._session.model
+        self.say("" if model is None else f"{model.name} is loaded on {model.device}.")
+        self._job.refresh_buttons()

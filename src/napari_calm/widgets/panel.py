@@ -1,0 +1,128 @@
+"""The dock widget "CalM": recording, model, tokens, forecast, from top to bottom."""
+
+import napari
+from qtpy.QtCore import QEvent, Qt, QTimer
+from qtpy.QtWidgets import QFrame, QMainWindow, QScrollArea, QVBoxLayout, QWidget
+
+from .cursor import TimeCursor
+from .dock_content import DockContent
+from .forecast_section import ForecastSection
+from .job import Job
+from .job_bar import JobBar
+from .layers import SessionLayers
+from .model_section import ModelSection
+from .picking import RoiPicking
+from .recording_layers import RECORDING_KEY
+from .recording_section import RecordingSection
+from .session import session_of
+from .theme import theme_colours
+from .tokens_section import TokensSection
+from .trace_panel import TracePanel
+
+TRACES_DOCK = "CalM traces"
+
+
+class _VerticalScroll(QScrollArea):
+    """Scrolls up and down only; as wide as its content needs, whatever the font."""
+
+    def __init__(self, content: QWidget) -> None:
+        super().__init__()
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setWidget(content)
+        content.installEventFilter(self)
+
+    def eventFilter(self, watched, event) -> bool:
+        """Follow the content's least width, which a style sheet changes late."""
+        if watched is self.widget() and event.type() == QEvent.Type.LayoutRequest:
+            bar = self.verticalScrollBar().sizeHint().width()
+            self.setMinimumWidth(watched.minimumSizeHint().width() + bar)
+        return super().eventFilter(watched, event)
+
+
+class CalmPanel(DockContent):
+    """The plugin's panel; opens the trace panel when there are traces to show.
+
+    Owns what couples one viewer to its session: layers, time cursor and picking.
+    """
+
+    def __init__(self, viewer: "napari.viewer.Viewer") -> None:
+        super().__init__()
+        self._viewer = viewer
+        self.session = session_of(viewer)
+        self.job = Job(self)
+        self.layers = SessionLayers(viewer, self.session)
+        self._cursor = TimeCursor(viewer, self.session)
+        self._picking = RoiPicking(viewer, self.session)
+        self.traces: TracePanel | None = None
+        self.recording = RecordingSection(viewer, self.session, self.job)
+        self.model = ModelSection(self.session, self.job)
+        self.tokens = TokensSection(self.session, self.job, self.model)
+        self.forecast = ForecastSection(self.session, self.job, self.model)
+        self.job_bar = JobBar(self.job)
+        self._sections = (self.recording, self.model, self.tokens, self.forecast)
+        self.recording.show_traces.clicked.connect(self.show_traces)
+        self.forecast.error_map.toggled.connect(self.layers.show_error_map)
+        self._lay_out()
+        viewer.events.theme.connect(self._on_theme)
+        self._on_theme()
+        self.session.recording_changed.connect(self.show_traces)
+        self.show_traces()
+        self._take_over_opened()
+
+    def _lay_out(self) -> None:
+        content = QWidget()
+        stack = QVBoxLayout(content)
+        stack.setContentsMargins(2, 2, 2, 2)
+        stack.setSpacing(2)
+        for section in self._sections:
+            stack.addWidget(section)
+        stack.addStretch(1)
+        scroll = _VerticalScroll(content)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(4, 2, 4, 4)
+        layout.addWidget(scroll, 1)
+        layout.addWidget(self.job_bar)
+
+    def release(self) -> None:
+        """Let go of the viewer: the dock was closed. Layers and session stay."""
+        self.job.abandon()
+        for section in self._sections:
+            section.release()
+        for coupling in (self.layers, self._cursor, self._picking):
+            coupling.close()
+        self.session.recording_changed.disconnect(self.show_traces)
+        self._viewer.events.theme.disconnect(self._on_theme)
+
+    def window_closed(self) -> None:
+        """Stop the job: nobody is left to see its result."""
+        self.job.cancel()
+
+    def show_traces(self, _checked: bool = False) -> None:
+        """Open the trace panel below the canvas, if there are traces and it is not open."""
+        window = self._viewer.window
+        if self.session.recording is None or TRACES_DOCK in window.dock_widgets:
+            return
+        main_window = self.window()
+        if isinstance(main_window, QMainWindow):
+            # The panel keeps its full height beside the traces.
+            main_window.setCorner(
+                Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.RightDockWidgetArea
+            )
+        self.traces = TracePanel(self._viewer, self.session)
+        window.add_dock_widget(self.traces, name=TRACES_DOCK, area="bottom")
+        # The canvas has become smaller; what it shows should still be all of it.
+        QTimer.singleShot(0, self._viewer.reset_view)
+
+    def _on_theme(self, _event=None) -> None:
+        self.job_bar.set_colours(theme_colours(self._viewer.theme))
+
+    def _take_over_opened(self) -> None:
+        """Use a recording that a reader opened before this panel was."""
+        if self.session.recording is not None:
+            return
+        for layer in self._viewer.layers:
+            if RECORDING_KEY in layer.metadata:
+                self.recording.take_over(layer)
+                return

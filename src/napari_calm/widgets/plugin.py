@@ -1,0 +1,78 @@
+"""What napari's manifest points at: thin adapters over library and panel."""
+
+from pathlib import Path
+from zipfile import BadZipFile, ZipFile
+
+import numpy as np
+
+from ..core.progress import run
+from .geometry import Geometry
+from .recording_layers import FOOTPRINTS_KEY, OpenedFolder, layers_of_folder, open_suite2p_steps
+
+_SUITE2P_FILES = ("stat.npy", "F.npy")
+_SUITE2P_PLACES = (".", "combined", "plane0", "suite2p/combined", "suite2p/plane0")
+
+
+def open_sample() -> list[tuple]:
+    """Return the simulated Y-maze session as layers: the movie and its ROIs."""
+    from ..io.session_folder import read_session_folder
+    from ..simulate.sample import sample_folder
+
+    session = read_session_folder(sample_folder())
+    movie, footprints = session.movie, session.footprints
+    geometry = Geometry(movie.frame_rate_hz, movie.pixel_size_um)
+    # A few bright pixels would leave the rest dark.
+    low, high = np.percentile(movie.frames[:: max(1, movie.n_frames // 20)], (0.5, 99.8))
+    movie_look = {"name": "Y-maze movie", "contrast_limits": (float(low), float(high))}
+    return [
+        (movie.frames, {**movie_look, **geometry.of_frames()}, "image"),
+        (
+            footprints.label_image,
+            {
+                "name": "Y-maze ROIs",
+                "metadata": {FOOTPRINTS_KEY: footprints},
+                "opacity": 0.5,
+                **geometry.of_image(),
+            },
+            "labels",
+        ),
+    ]
+
+
+def suite2p_reader(path):
+    """Return a reader if `path` is a suite2p folder or a file in one, else None."""
+    path = _single(path)
+    if not path.is_dir() and path.name not in _SUITE2P_FILES:
+        return None
+    # Every folder that is dropped on napari comes by here: a few looks must do.
+    folder = _folder_of(path)
+    if not any((folder / place / "stat.npy").is_file() for place in _SUITE2P_PLACES):
+        return None
+    return _read_suite2p
+
+
+def _read_suite2p(path) -> list[tuple]:
+    return layers_of_folder(run(open_suite2p_steps(_folder_of(_single(path)))))
+
+
+def _single(path) -> Path:
+    return Path(path[0] if isinstance(path, list) else path)
+
+
+def _folder_of(path: Path) -> Path:
+    return path if path.is_dir() else path.parent
+
+
+def traces_reader(path):
+    """Return a reader if `path` is an npz file with traces, else None."""
+    try:
+        with ZipFile(_single(path)) as archive:
+            return _read_traces if "traces.npy" in archive.namelist() else None
+    except (OSError, BadZipFile):
+        return None
+
+
+def _read_traces(path) -> list[tuple]:
+    from ..io.read import read_recording
+
+    return layers_of_folder(OpenedFolder(read_recording(_single(path))))

@@ -1,0 +1,87 @@
+"""A recording that was opened from a file, as napari layers.
+
+The ROI layer carries the recording in its metadata; an open CalM panel takes it
+from there, whether a reader or the panel itself added the layer.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..core.progress import Progress, Steps
+from ..core.recording import Recording
+from .geometry import Geometry
+from .layers import ROIS, ROLE_KEY, roi_features
+
+RECORDING_KEY = "napari_calm_recording"
+FOOTPRINTS_KEY = "napari_calm_footprints"
+
+
+@dataclass(frozen=True)
+class OpenedFolder:
+    """A recording and the still image that shows where it was made."""
+
+    recording: Recording
+    mean_image: np.ndarray | None = None
+
+
+def open_suite2p_steps(
+    folder: str | Path, *, frame_rate_hz: float | None = None, drop_unusable: bool = False
+) -> Steps[OpenedFolder]:
+    """Read a suite2p folder with its mean image."""
+    from ..io.suite2p import read_suite2p_mean_image, read_suite2p_steps
+
+    yield Progress(0, 1, "reading traces and ROIs")
+    recording = yield from read_suite2p_steps(
+        folder, frame_rate_hz=frame_rate_hz, drop_unusable=drop_unusable
+    )
+    return OpenedFolder(recording, read_suite2p_mean_image(folder))
+
+
+def layers_of_folder(opened: OpenedFolder) -> list[tuple]:
+    """Return the layers (data, arguments, type) of what was opened."""
+    recording = opened.recording
+    movie = recording.movie
+    pixel_size_um = None if movie is None else movie.pixel_size_um
+    geometry = Geometry(recording.frame_rate_hz, pixel_size_um)
+    layers: list[tuple] = []
+    if movie is not None:
+        arguments = {"name": f"{recording.name} movie", **geometry.of_frames()}
+        layers.append((movie.frames, arguments, "image"))
+    elif opened.mean_image is not None:
+        low, high = np.percentile(opened.mean_image, (1, 99.7))
+        arguments = {
+            "name": f"{recording.name} mean image",
+            "contrast_limits": (float(low), float(max(high, low + 1e-6))),
+            **geometry.of_image(),
+        }
+        layers.append((opened.mean_image, arguments, "image"))
+    if recording.footprints is None:
+        layers.append(_raster(recording))
+    else:
+        layers.append(_rois(recording, geometry))
+    return layers
+
+
+def _rois(recording: Recording, geometry: Geometry) -> tuple:
+    arguments = {
+        "name": ROIS,
+        "features": roi_features(recording.footprints, recording.traces),
+        "metadata": {ROLE_KEY: ROIS, RECORDING_KEY: recording},
+        **geometry.of_image(),
+    }
+    return recording.footprints.label_image, arguments, "labels"
+
+
+def _raster(recording: Recording) -> tuple:
+    """Traces without ROIs have no place in an image; they are shown as neurons x time."""
+    arguments = {
+        "name": f"{recording.name} traces",
+        "metadata": {RECORDING_KEY: recording},
+        "scale": (1.0, 1 / recording.frame_rate_hz),
+        "units": ("pixel", "s"),
+        "axis_labels": ("neuron", "time"),
+        "colormap": "magma",
+    }
+    return recording.traces, arguments, "image"

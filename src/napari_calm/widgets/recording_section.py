@@ -1,0 +1,252 @@
+"""From layers or a suite2p folder to traces."""
+
+from pathlib import Path
+
+import numpy as np
+from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QFileDialog, QHBoxLayout, QPushButton
+
+from ..core.errors import CalmError
+from ..core.footprints import Footprints
+from ..core.movie import Movie
+from ..core.recording import Recording
+from .geometry import Geometry, apply, known_frame_rate_hz, known_pixel_size_um
+from .job import Job
+from .layer_combo import LayerCombo
+from .layers import role_of
+from .recording_layers import (
+    FOOTPRINTS_KEY,
+    RECORDING_KEY,
+    OpenedFolder,
+    layers_of_folder,
+    open_suite2p_steps,
+)
+from .section import Section
+from .session import Session
+
+SAMPLE = ("napari-calm", "y_maze")
+
+
+class RecordingSection(Section):
+    """Chooses movie and ROIs, and extracts; or opens what is extracted already."""
+
+    def __init__(self, viewer, session: Session, job: Job) -> None:
+        super().__init__("Recording")
+        self._viewer, self._session, self._job = viewer, session, job
+        self._rate_is_typed = False
+        self.open_suite2p = QPushButton(
+            "Open suite2p folder...", objectName="calm_open_suite2p"
+        )
+        self.open_suite2p.setToolTip(
+            "Open a folder that holds stat.npy and F.npy (usually called plane0). Its traces "
+            "are used as they are; nothing needs to be extracted."
+        )
+        self.open_sample = QPushButton("Open sample", objectName="calm_open_sample")
+        self.open_sample.setToolTip("Open a small simulated Y-maze session with known ROIs.")
+        self.movie = LayerCombo(viewer, _is_movie, empty_text="no movie (time, y, x) open")
+        self.rois = LayerCombo(viewer, _is_roi_source, empty_text="no Labels layer open")
+        self.frame_rate = QDoubleSpinBox(objectName="calm_frame_rate")
+        self.frame_rate.setRange(0.0, 10_000.0)
+        self.frame_rate.setDecimals(3)
+        self.frame_rate.setSuffix(" Hz")
+        self.frame_rate.setSpecialValueText("not known")
+        self.frame_rate.setToolTip(
+            "Frames a second. Filled in where the movie's file says it; never guessed. "
+            "Everything in seconds depends on it, and so does the model."
+        )
+        self.drop_unusable = QCheckBox("Leave out unusable traces")
+        self.drop_unusable.setToolTip(
+            "Neurons whose trace is constant or holds NaN are left out, instead of stopping."
+        )
+        self.extract = QPushButton("Extract traces", objectName="calm_extract")
+        self.extract.setToolTip(
+            "Average the movie under each ROI in one pass over it, "
+            "and express it as dF/F over a running baseline of the seconds before."
+        )
+        self.show_traces = QPushButton("Show traces", objectName="calm_show_traces")
+        self.show_traces.setToolTip("Open the panel with the traces below the canvas.")
+        self._lay_out()
+        self.open_suite2p.clicked.connect(self._ask_for_suite2p)
+        self.open_sample.clicked.connect(self._open_sample)
+        self.extract.clicked.connect(self.start_extraction)
+        self.movie.layer_changed.connect(self._on_movie_layer)
+        self.rois.layer_changed.connect(job.refresh_buttons)
+        self.frame_rate.lineEdit().textEdited.connect(self._on_rate_typed)
+        job.guard(self.open_suite2p, lambda: "")
+        job.guard(self.open_sample, lambda: "")
+        job.guard(self.extract, self._missing)
+        job.guard(self.show_traces, self._no_traces)
+        session.recording_changed.connect(self._on_recording)
+        viewer.layers.events.inserted.connect(self._on_inserted)
+        self._on_movie_layer()
+        self._on_recording()
+
+    def _lay_out(self) -> None:
+        openers = QHBoxLayout()
+        openers.addWidget(self.open_suite2p, 3)
+        openers.addWidget(self.open_sample, 2)
+        self.form.addRow(openers)
+        self.form.addRow("Movie", self.movie)
+        self.form.addRow("ROIs", self.rois)
+        self.form.addRow("Frame rate", self.frame_rate)
+        self.form.addRow(self.drop_unusable)
+        buttons = QHBoxLayout()
+        buttons.addWidget(self.extract, 3)
+        buttons.addWidget(self.show_traces, 2)
+        self.form.addRow(buttons)
+        self.add_result_line()
+
+    def release(self) -> None:
+        """Stop following viewer and session."""
+        self.movie.close_connections()
+        self.rois.close_connections()
+        self._session.recording_changed.disconnect(self._on_recording)
+        self._viewer.layers.events.inserted.disconnect(self._on_inserted)
+
+    @property
+    def frame_rate_hz(self) -> float | None:
+        """What the field says; None where it says "not known"."""
+        return self.frame_rate.value() or None
+
+    def set_frame_rate_hz(self, frame_rate_hz: float | None) -> None:
+        """Fill the field in from a source that knows."""
+        self._rate_is_typed = False
+        self.frame_rate.setValue(frame_rate_hz or 0.0)
+
+    def start_extraction(self) -> None:
+        """Extract traces from the chosen layers in the worker."""
+        movie_layer, roi_layer = self.movie.layer, self.rois.layer
+        pixel_size_um = known_pixel_size_um(movie_layer) or known_pixel_size_um(roi_layer)
+        movie_data, labels = movie_layer.data, np.asarray(roi_layer.data)
+        movie_name, roi_name = movie_layer.name, roi_layer.name
+        weighted = roi_layer.metadata.get(FOOTPRINTS_KEY)
+        frame_rate_hz, drop = self.frame_rate_hz, self.drop_unusable.isChecked()
+
+        def steps():
+            from ..extraction.extract import extract_steps
+
+            movie = Movie(
+                movie_data, frame_rate_hz, pixel_size_um, movie_name, f"layer '{movie_name}'"
+            )
+            footprints = footprints_of(labels, weighted, source=f"layer '{roi_name}'")
+            return (
+                yield from extract_steps(
+                    movie, footprints, frame_rate_hz=frame_rate_hz, drop_unusable=drop
+                )
+            )
+
+        def on_done(recording: Recording) -> None:
+            self._adopt(
+                movie_layer, roi_layer, Geometry(recording.frame_rate_hz, pixel_size_um)
+            )
+            self._session.set_recording(recording, pixel_size_um=pixel_size_um)
+
+        self._job.start(steps(), title="Extract traces", on_done=on_done)
+
+    def start_suite2p(self, folder: str | Path) -> None:
+        """Read a suite2p folder in the worker and show it."""
+        typed_hz = self.frame_rate_hz if self._rate_is_typed else None
+        steps = open_suite2p_steps(
+            folder, frame_rate_hz=typed_hz, drop_unusable=self.drop_unusable.isChecked()
+        )
+        self._job.start(steps, title="Open suite2p folder", on_done=self._on_folder)
+
+    def _on_folder(self, opened: OpenedFolder) -> None:
+        for data, arguments, kind in layers_of_folder(opened):
+            getattr(self._viewer, f"add_{kind}")(data, **arguments)
+        # Not the ROIs, whose controls are for painting.
+        self._viewer.layers.selection.active = self._viewer.layers[0]
+        self._viewer.reset_view()
+
+    def _ask_for_suite2p(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self, "Folder with stat.npy and F.npy")
+        if folder:
+            self.start_suite2p(folder)
+
+    def _open_sample(self) -> None:
+        self._viewer.open_sample(*SAMPLE)
+
+    def _on_inserted(self, event) -> None:
+        self.take_over(event.value)
+
+    def take_over(self, layer) -> None:
+        """Use the recording that a reader brought along with `layer`, if it did."""
+        recording = layer.metadata.get(RECORDING_KEY)
+        if recording is not None and recording is not self._session.recording:
+            self._session.set_recording(recording, pixel_size_um=known_pixel_size_um(layer))
+
+    def _on_movie_layer(self) -> None:
+        layer = self.movie.layer
+        if layer is not None:
+            # A rate typed for another movie says nothing about this one.
+            self.set_frame_rate_hz(known_frame_rate_hz(layer) or _rate_in_file(layer))
+        self._job.refresh_buttons()
+
+    def _on_rate_typed(self) -> None:
+        self._rate_is_typed = True
+
+    def _on_recording(self) -> None:
+        recording = self._session.recording
+        if recording is None:
+            self.say("")
+        else:
+            self.set_frame_rate_hz(recording.frame_rate_hz)
+            self.say(
+                f"{recording.name}: {recording.n_neurons} neurons, "
+                f"{recording.n_frames} frames, {recording.duration_s:.0f} s "
+                f"at {recording.frame_rate_hz:g} Hz"
+            )
+        self._job.refresh_buttons()
+
+    def _no_traces(self) -> str:
+        return "" if self._session.recording else "There are no traces yet."
+
+    def _missing(self) -> str:
+        if self.movie.layer is None:
+            return "Open a movie first: an image layer with three axes (time, y, x)."
+        if self.rois.layer is None:
+            return "Open or draw ROIs first: a Labels layer over one image (y, x)."
+        return ""
+
+    def _adopt(self, movie_layer, roi_layer, geometry: Geometry) -> None:
+        """Give the user's own layers the units of ours; one without switches all off."""
+        layers = list(self._viewer.layers)
+        if movie_layer in layers:
+            apply(movie_layer, geometry.of_frames())
+        if roi_layer in layers:
+            apply(roi_layer, geometry.of_image())
+            # Our outlines show the same ROIs without covering the movie.
+            roi_layer.visible = False
+            if movie_layer in layers and self._viewer.layers.selection.active == roi_layer:
+                self._viewer.layers.selection.active = movie_layer
+
+
+def footprints_of(
+    labels: np.ndarray, weighted: Footprints | None, *, source: str
+) -> Footprints:
+    """Return the weighted footprints that came with a label image, while it is unchanged."""
+    if weighted is not None and np.array_equal(weighted.label_image, labels):
+        return weighted
+    return Footprints.from_label_image(labels, source=source)
+
+
+def _is_movie(layer) -> bool:
+    is_image = layer.__class__.__name__ == "Image"
+    return is_image and layer.ndim == 3 and not layer.rgb and not role_of(layer)
+
+
+def _is_roi_source(layer) -> bool:
+    return layer.__class__.__name__ == "Labels" and layer.ndim == 2 and not role_of(layer)
+
+
+def _rate_in_file(layer) -> float | None:
+    """Return the frame rate in the TIFF file behind `layer`; None where there is none."""
+    path = layer.source.path
+    if path is None or Path(path).suffix.lower() not in (".tif", ".tiff", ".btf"):
+        return None
+    from ..io.tiff import read_movie
+
+    try:
+        return read_movie(path).frame_rate_hz
+    except CalmError:
+        # napari opened it in a way of its own; then nothing is known, which is fine here.
+        return None

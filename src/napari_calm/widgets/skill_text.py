@@ -1,0 +1,15 @@
+"""How good a forecast was, in a sentence."""
+
+
+def skill_in_words(skill) -> str:
+    """Say how the forecast compares with the simple methods; why not, where it cannot."""
+    if skill is None:
+        return "Past the end of the recording: there is nothing yet to compare with."
+    lines = [skill.verdict()]
+    for method in skill.methods[1:]:
+        lines.append(f"{skill.skill(method):+.2f} against {method}")
+    text = f"{lines[0]} Skill: {', '.join(lines[1:])} (1 is perfect, 0 no better)."
+    # NaN, where no samples were drawn, is not equal to itself.
+    if skill.coverage_90 == skill.coverage_90:
+        text += f" {skill.coverage_90:.0%} of what happened lies in the 90 % band."
+    return text

@@ -1,0 +1,204 @@
+"""The dock below the canvas: traces of the selected neurons and what is forecast of them."""
+
+import numpy as np
+from qtpy.QtCore import QSize, QTimer
+from qtpy.QtWidgets import QLabel, QVBoxLayout
+
+from .dock_content import DockContent
+from .palette import neuron_colour, token_colours
+from .session import Session, session_of
+from .theme import theme_colours
+from .trace_plot import Fan, Picture, Row, Strip, TracePlot
+
+MOST_ROWS = 12
+_SCRUB_INTERVAL_MS = 30
+_FIRST_VIEW_S = 120.0
+_EMPTY_HINT = "No traces yet: extract them from a movie and its ROIs, or open a suite2p folder."
+_USE_HINT = (
+    "Click or drag to move in time, turn the wheel to zoom, drag with the middle button to "
+    "shift. Click ROIs on the movie to choose which traces are shown; Shift adds."
+)
+
+
+class TracePanel(DockContent):
+    """Shows the session's selection over time; a click in it seeks.
+
+    While hidden it draws nothing and catches up when shown.
+    """
+
+    def __init__(self, viewer, session: Session | None = None) -> None:
+        super().__init__()
+        self._viewer = viewer
+        self._session = session_of(viewer) if session is None else session
+        self._is_stale = True
+        self._sought_s: float | None = None
+        self.plot = TracePlot()
+        self.plot.sought.connect(self._on_sought)
+        self.plot.setToolTip(_USE_HINT)
+        self.legend = QLabel()
+        self.legend.setWordWrap(True)
+        self._scrub = QTimer(self)
+        self._scrub.setSingleShot(True)
+        self._scrub.setInterval(_SCRUB_INTERVAL_MS)
+        self._scrub.timeout.connect(self._seek)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(4, 2, 4, 2)
+        layout.setSpacing(2)
+        layout.addWidget(self.legend)
+        layout.addWidget(self.plot, 1)
+        self._connect()
+        self._on_theme()
+        self._frame()
+
+    def _connect(self) -> None:
+        session = self._session
+        session.recording_changed.connect(self._on_results)
+        session.tokens_changed.connect(self._refresh)
+        session.forecast_changed.connect(self._on_results)
+        session.selection_changed.connect(self._refresh)
+        session.time_changed.connect(self._on_time)
+        self._viewer.events.theme.connect(self._on_theme)
+
+    def release(self) -> None:
+        """Stop following session and viewer."""
+        session = self._session
+        session.recording_changed.disconnect(self._on_results)
+        session.tokens_changed.disconnect(self._refresh)
+        session.forecast_changed.disconnect(self._on_results)
+        session.selection_changed.disconnect(self._refresh)
+        session.time_changed.disconnect(self._on_time)
+        self._viewer.events.theme.disconnect(self._on_theme)
+        self._scrub.stop()
+
+    def sizeHint(self) -> QSize:
+        """Ask for little: the canvas above matters more."""
+        return QSize(600, 230)
+
+    def showEvent(self, event) -> None:
+        """Draw what was missed while hidden."""
+        super().showEvent(event)
+        if self._is_stale:
+            self._refresh()
+        self._on_time()
+
+    def _on_theme(self, _event=None) -> None:
+        self._colours = theme_colours(self._viewer.theme)
+        self.plot.set_colours(self._colours)
+        self._refresh()
+
+    def _on_results(self) -> None:
+        self._refresh()
+        self._frame()
+
+    def _frame(self) -> None:
+        """Show the time that matters: around the forecast, else from the beginning."""
+        recording, forecast = self._session.recording, self._session.forecast
+        if recording is not None and forecast is not None:
+            horizon_s = forecast.horizon_frames / forecast.frame_rate_hz
+            before_s = max(4 * horizon_s, 20.0)
+            self.plot.view_time(
+                max(0.0, forecast.start_s - before_s), forecast.start_s + 1.5 * horizon_s
+            )
+        elif recording is not None:
+            self.plot.view_time(0, min(recording.duration_s, _FIRST_VIEW_S))
+
+    def _on_time(self) -> None:
+        if self.isVisible():
+            self.plot.move_cursor(self._session.time_s)
+
+    def _on_sought(self, time_s: float) -> None:
+        # Only the latest place of a drag is worth a redraw of the canvas.
+        self._sought_s = time_s
+        if not self._scrub.isActive():
+            self._scrub.start()
+
+    def _seek(self) -> None:
+        if self._sought_s is not None:
+            self._session.seek(min(max(self._sought_s, 0.0), self._last_s))
+            self._sought_s = None
+
+    @property
+    def _last_s(self) -> float:
+        """Time of the last frame that is shown, recorded or forecast."""
+        recording, forecast = self._session.recording, self._session.forecast
+        if recording is None:
+            return 0.0
+        last = recording.n_frames - 1
+        if forecast is not None:
+            last = max(last, forecast.start_frame + forecast.horizon_frames - 1)
+        return last / recording.frame_rate_hz
+
+    def _refresh(self) -> None:
+        self._is_stale = not self.isVisible()
+        if self._is_stale:
+            return
+        self.plot.show_picture(picture_of(self._session))
+        empty = self._session.recording is None
+        self.legend.setText(_EMPTY_HINT if empty else self._legend_text())
+
+    def _legend_text(self) -> str:
+        text = self._colours.text
+        parts = [f"<b style='color:{text}'>dF/F</b> of the selected ROIs"]
+        shown, chosen = (
+            min(len(self._session.selection), MOST_ROWS),
+            len(self._session.selection),
+        )
+        if chosen > shown:
+            parts.append(f"first {shown} of {chosen} selected")
+        if self._session.forecast is not None:
+            bands = (
+                "" if self._session.forecast.samples.shape[0] < 2 else (", 50 % and 90 % bands")
+            )
+            parts.append(f"<b style='color:{text}'>&#9473;</b> forecast mean{bands}")
+            parts.append(f"<b style='color:{text}'>&#9478;</b> forecast starts")
+        if self._session.tokens is not None:
+            parts.append("strips: tokens")
+        return "&nbsp;&nbsp;|&nbsp;&nbsp;".join(parts)
+
+
+def picture_of(session: Session) -> Picture:
+    """Return what the trace panel shows of `session`."""
+    recording, forecast, tokens = session.recording, session.forecast, session.tokens
+    if recording is None:
+        return Picture()
+    rate_hz = recording.frame_rate_hz
+    time_s = np.arange(recording.n_frames) / rate_hz
+    end_s = recording.duration_s
+    if forecast is not None:
+        end_s = max(end_s, (forecast.start_frame + forecast.horizon_frames) / rate_hz)
+    rows = []
+    for position, neuron in enumerate(session.selection[:MOST_ROWS]):
+        rows.append(
+            Row(
+                name=neuron_name(session, neuron),
+                colour=neuron_colour(position),
+                time_s=time_s,
+                trace=recording.traces[neuron],
+                fan=None if forecast is None else fan_of(forecast, neuron),
+                strip=None if tokens is None else strip_of(tokens, neuron),
+            )
+        )
+    return Picture(rows, None if forecast is None else forecast.start_s, end_s)
+
+
+def neuron_name(session: Session, neuron: int) -> str:
+    """Return what a neuron is called: its ROI's number, or its own."""
+    footprints = session.recording.footprints
+    return f"cell {neuron}" if footprints is None else f"ROI {footprints.label_values[neuron]}"
+
+
+def fan_of(forecast, neuron: int) -> Fan:
+    """Return mean and bands of one neuron; no bands where only one trajectory was drawn."""
+    frames = forecast.start_frame + np.arange(forecast.horizon_frames)
+    bands: list = [None, None]
+    if forecast.samples.shape[0] > 1:
+        for number, (low, high) in enumerate(((0.05, 0.95), (0.25, 0.75))):
+            edges = [int(np.argmin(abs(forecast.quantile_levels - q))) for q in (low, high)]
+            bands[number] = tuple(forecast.quantiles[edge, neuron] for edge in edges)
+    return Fan(frames / forecast.frame_rate_hz, forecast.mean[neuron], *bands)
+
+
+def strip_of(tokens, neuron: int) -> Strip:
+    """Return the tokens of one neuron in the colours of the token map."""
+    colours = (token_colours(tokens.n_codes)[tokens.tokens[neuron]] * 255).astype(np.uint8)
+    return Strip(tokens.start_s, tokens.token_duration_s, colours)

@@ -1,0 +1,237 @@
+"""The drawing of stacked traces, forecast fans and token strips."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyqtgraph as pg
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QSizePolicy
+
+from .theme import ThemeColours
+
+_STRIP_HEIGHT = 0.10  # of a trace's slot
+_SLOT_FILL = 1.25  # slot height over the height of the tallest trace
+
+
+@dataclass(frozen=True)
+class Fan:
+    """A forecast of one neuron, dF/F at `time_s`."""
+
+    time_s: np.ndarray
+    mean: np.ndarray
+    wide: tuple[np.ndarray, np.ndarray] | None = None
+    narrow: tuple[np.ndarray, np.ndarray] | None = None
+
+
+@dataclass(frozen=True)
+class Strip:
+    """The tokens of one neuron as colours, (tokens, 4) uint8, from `start_s` on."""
+
+    start_s: float
+    duration_s: float
+    colours: np.ndarray
+
+
+@dataclass(frozen=True)
+class Row:
+    """One neuron of the stack: its name, colour and trace (dF/F at `time_s`)."""
+
+    name: str
+    colour: tuple[int, int, int]
+    time_s: np.ndarray
+    trace: np.ndarray
+    fan: Fan | None = None
+    strip: Strip | None = None
+
+
+@dataclass(frozen=True)
+class Picture:
+    """All that the plot shows."""
+
+    rows: list[Row] = field(default_factory=list)
+    start_s: float | None = None
+    end_s: float = 1.0
+
+
+class _SeekingViewBox(pg.ViewBox):
+    """Left click and drag seek; wheel zooms in time; middle and right drag move the view."""
+
+    sought = Signal(float)
+
+    def __init__(self) -> None:
+        super().__init__(enableMenu=False)
+        self.setMouseEnabled(x=True, y=False)
+
+    def mouseClickEvent(self, event) -> None:
+        """Seek to where the left button was clicked."""
+        if event.button() == Qt.MouseButton.LeftButton:
+            event.accept()
+            self.sought.emit(float(self.mapSceneToView(event.scenePos()).x()))
+
+    def mouseDragEvent(self, event, axis=None) -> None:
+        """Scrub with the left button."""
+        if event.button() == Qt.MouseButton.LeftButton:
+            event.accept()
+            self.sought.emit(float(self.mapSceneToView(event.scenePos()).x()))
+        else:
+            super().mouseDragEvent(event, axis)
+
+
+class _ClippedCurve(pg.PlotDataItem):
+    """A curve that draws what is in view, and of many frames a pixel only the extremes."""
+
+    def __init__(self, *args, **look) -> None:
+        super().__init__(*args, clipToView=True, autoDownsample=True, **look)
+        self.opts["downsampleMethod"] = "peak"
+
+    def viewRangeChanged(self, *args, **changes) -> None:
+        """Redraw for a new view; while being taken out of the plot there is none."""
+        if isinstance(self.getViewBox(), pg.ViewBox):
+            super().viewRangeChanged(*args, **changes)
+
+
+class TracePlot(pg.PlotWidget):
+    """Traces stacked on one time axis, all with the same dF/F scale.
+
+    Signals
+    -------
+    sought : float
+        Seconds; the user clicked or dragged there.
+    """
+
+    sought = Signal(float)
+
+    def __init__(self) -> None:
+        self._box = _SeekingViewBox()
+        super().__init__(viewBox=self._box)
+        self._box.sought.connect(self.sought)
+        self._colours: ThemeColours | None = None
+        self._picture = Picture()
+        self._scale_bar_dff = 1.0
+        self.setMinimumHeight(110)
+        # The plot's own wish of 480 pixels would leave little of the canvas.
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
+        self.hideButtons()
+        self.getAxis("bottom").enableAutoSIPrefix(False)
+        self.getAxis("left").setStyle(tickLength=0)
+        self._cursor = pg.InfiniteLine(angle=90, movable=False)
+        self._scale_bar = pg.PlotDataItem()
+        self._scale_text = pg.TextItem(anchor=(1, 0.5))
+        self._box.sigXRangeChanged.connect(self._place_scale_bar)
+
+    def set_colours(self, colours: ThemeColours) -> None:
+        """Draw in the colours of napari's theme."""
+        self._colours = colours
+        self.setBackground(colours.background)
+        for name in ("bottom", "left"):
+            axis = self.getAxis(name)
+            axis.setTextPen(colours.text)
+            axis.setPen(colours.muted)
+        self.setLabel("bottom", "Time", units="s", color=colours.text)
+        self._cursor.setPen(pg.mkPen(colours.text, width=1.5))
+        self._scale_bar.setPen(pg.mkPen(colours.text, width=2))
+        self._scale_text.setColor(colours.text)
+        self.show_picture(self._picture)
+
+    def show_picture(self, picture: Picture) -> None:
+        """Draw `picture` in place of what is there; the view in time stays."""
+        self._picture = picture
+        self.clear()
+        slot = _slot_dff(picture.rows)
+        ticks = []
+        for number, row in enumerate(picture.rows):
+            offset = (len(picture.rows) - 1 - number) * slot
+            ticks.append((offset, row.name))
+            self._draw_row(row, offset, slot)
+        self.getAxis("left").setTicks([ticks])
+        if picture.start_s is not None:
+            pen = pg.mkPen(self._text_colour, width=1, style=Qt.PenStyle.DashLine)
+            self.addItem(pg.InfiniteLine(picture.start_s, angle=90, pen=pen))
+        for item in (self._cursor, self._scale_bar, self._scale_text):
+            self.addItem(item, ignoreBounds=True)
+        self._box.setLimits(xMin=0, xMax=max(picture.end_s, 1e-3), minXRange=0.5)
+        top = (len(picture.rows) - 0.2) * slot
+        if picture.rows:
+            peak = (len(picture.rows) - 1) * slot + _top(picture.rows[0])
+            top = max(top, min(peak, (len(picture.rows) + 0.5) * slot))
+        self._box.setYRange(-0.35 * slot, top + 0.05 * slot, padding=0)
+        self._scale_bar_dff = nice_length(slot * 0.5)
+        self._place_scale_bar()
+
+    def move_cursor(self, time_s: float) -> None:
+        """Draw the time cursor at `time_s`, moving the view along if it left it."""
+        self._cursor.setValue(time_s)
+        left, right = self._box.viewRange()[0]
+        if not left <= time_s <= right:
+            width = right - left
+            self.view_time(time_s - 0.1 * width, time_s + 0.9 * width)
+
+    def view_time(self, start_s: float, stop_s: float) -> None:
+        """Show the time from `start_s` to `stop_s`."""
+        self._box.setXRange(start_s, stop_s, padding=0)
+
+    @property
+    def _text_colour(self) -> str:
+        return self._colours.text if self._colours is not None else "#808080"
+
+    def _draw_row(self, row: Row, offset: float, slot: float) -> None:
+        if row.strip is not None:
+            self.addItem(_strip_item(row.strip, offset - 0.26 * slot, _STRIP_HEIGHT * slot))
+        if row.fan is not None:
+            for band, alpha in ((row.fan.wide, 70), (row.fan.narrow, 110)):
+                if band is not None:
+                    self.addItem(_band_item(row.fan.time_s, band, offset, (*row.colour, alpha)))
+        pen = pg.mkPen(row.colour, width=1.3)
+        self.addItem(_ClippedCurve(row.time_s, row.trace + offset, pen=pen, antialias=True))
+        if row.fan is not None:
+            self.addItem(
+                pg.PlotDataItem(
+                    row.fan.time_s,
+                    row.fan.mean + offset,
+                    pen=pg.mkPen(self._text_colour, width=2),
+                    antialias=True,
+                )
+            )
+
+    def _place_scale_bar(self) -> None:
+        left, right = self._box.viewRange()[0]
+        shown = bool(self._picture.rows)
+        self._scale_bar.setVisible(shown)
+        self._scale_text.setVisible(shown)
+        slot = _slot_dff(self._picture.rows)
+        x = right - 0.012 * (right - left)
+        top_row = (len(self._picture.rows) - 1) * slot
+        low, high = top_row, top_row + self._scale_bar_dff
+        self._scale_bar.setData([x, x], [low, high])
+        self._scale_text.setText(f"{self._scale_bar_dff:g} dF/F ")
+        self._scale_text.setPos(x, (low + high) / 2)
+
+
+def _slot_dff(rows: list[Row]) -> float:
+    """Return the height that each trace gets, dF/F, the same for all.
+
+    The middle one of the traces fits its slot; a larger one reaches into the next.
+    """
+    heights = [_top(row) - min(float(np.percentile(row.trace, 1)), 0.0) for row in rows]
+    return max(float(np.median(heights)) if heights else 0.0, 1e-3) * _SLOT_FILL
+
+
+def _top(row: Row) -> float:
+    return float(row.trace.max())
+
+
+def nice_length(at_most: float) -> float:
+    """Return the largest of 1, 2 or 5 times a power of ten that is not above `at_most`."""
+    power = 10.0 ** np.floor(np.log10(at_most))
+    return float(next(step * power for step in (5, 2, 1) if step * power <= at_most * 1.0001))
+
+
+def _band_item(time_s, band, offset: float, colour) -> pg.FillBetweenItem:
+    low, high = (pg.PlotDataItem(time_s, edge + offset) for edge in band)
+    return pg.FillBetweenItem(low, high, brush=pg.mkBrush(*colour))
+
+
+def _strip_item(strip: Strip, bottom: float, height: float) -> pg.ImageItem:
+    image = pg.ImageItem(strip.colours[None], axisOrder="row-major", levels=None)
+    image.setRect(strip.start_s, bottom, strip.duration_s * len(strip.colours), height)
+    return image

@@ -1,0 +1,151 @@
+import numpy as np
+import pytest
+
+from napari_calm.widgets import layers
+from napari_calm.widgets.job import Ending
+from napari_calm.widgets.recording_section import footprints_of
+from napari_calm.widgets.session import session_of
+
+N_ROIS, N_FRAMES, SIDE = 5, 300, 48
+
+
+@pytest.fixture
+def suite2p_folder(tmp_path):
+    """A suite2p 0.x plane as suite2p writes it: object arrays of dicts, float32 traces."""
+    rng = np.random.default_rng(1)
+    plane = tmp_path / "suite2p" / "plane0"
+    plane.mkdir(parents=True)
+    y, x = np.divmod(np.arange(25), 5)
+    stat = [
+        {
+            "ypix": y + 3 + 8 * number,
+            "xpix": x + 10,
+            "lam": np.linspace(0.5, 1.5, 25).astype(np.float32),
+            "med": [5 + 8 * number, 12],
+            "npix": 25,
+        }
+        for number in range(N_ROIS)
+    ]
+    walk = np.abs(np.cumsum(rng.normal(size=(N_ROIS, N_FRAMES)), axis=1))
+    np.save(plane / "stat.npy", np.array(stat, dtype=object), allow_pickle=True)
+    np.save(plane / "F.npy", (1000 + 20 * walk).astype(np.float32))
+    np.save(plane / "Fneu.npy", np.full((N_ROIS, N_FRAMES), 100, np.float32))
+    np.save(plane / "iscell.npy", np.ones((N_ROIS, 2)))
+    ops = {"Ly": SIDE, "Lx": SIDE, "fs": 10.0, "meanImg": rng.random((SIDE, SIDE))}
+    np.save(plane / "ops.npy", np.array(ops, dtype=object), allow_pickle=True)
+    return plane
+
+
+def test_a_suite2p_folder_is_a_recording_at_once(viewer, panel, press, qtbot, suite2p_folder):
+    with qtbot.waitSignal(panel.job.ended, timeout=10_000) as ended:
+        panel.recording.start_suite2p(suite2p_folder)
+    assert ended.args[0].ending is Ending.DONE, ended.args[0].message
+    recording = panel.session.recording
+    assert (recording.n_neurons, recording.n_frames) == (N_ROIS, N_FRAMES)
+    assert panel.recording.frame_rate_hz == 10.0
+    names = {layer.name for layer in viewer.layers}
+    assert {layers.ROIS, layers.ACTIVITY} < names
+    assert any("mean image" in name for name in names)
+    assert viewer.layers[layers.ACTIVITY].scale[0] == pytest.approx(0.1)
+    assert press(panel, panel.tokens.tokenise).ending is Ending.DONE
+
+
+def test_napari_opens_a_suite2p_folder_and_the_panel_takes_it_over(
+    viewer, panel, suite2p_folder
+):
+    viewer.open(str(suite2p_folder), plugin="napari-calm")
+    assert panel.session.recording.n_neurons == N_ROIS
+    assert [layer.name for layer in viewer.layers].count(layers.ROIS) == 1
+
+
+def test_a_panel_opened_later_takes_over_what_a_reader_opened(
+    viewer, suite2p_folder, no_looking_around, qtbot
+):
+    from napari_calm.widgets.panel import CalmPanel
+
+    viewer.open(str(suite2p_folder / "stat.npy"), plugin="napari-calm")
+    panel = CalmPanel(viewer)
+    viewer.window.add_dock_widget(panel)
+    qtbot.waitUntil(lambda: not panel.model.looking)
+    assert panel.session.recording.n_frames == N_FRAMES
+    panel.release_once()
+
+
+def test_a_folder_that_is_no_suite2p_folder_is_told_in_the_panel(panel, qtbot, tmp_path):
+    with qtbot.waitSignal(panel.job.ended) as ended:
+        panel.recording.start_suite2p(tmp_path)
+    assert ended.args[0].ending is Ending.ERROR
+    assert "stat.npy" in panel.job_bar.message.text()
+    assert panel.job_bar.details.toPlainText() == ""
+
+
+def test_the_reader_declines_other_folders_and_files(tmp_path, suite2p_folder):
+    from napari_calm.widgets.plugin import suite2p_reader, traces_reader
+
+    assert suite2p_reader(str(tmp_path / "nothing.npy")) is None
+    (tmp_path / "elsewhere").mkdir()
+    assert suite2p_reader(str(tmp_path / "elsewhere")) is None
+    assert suite2p_reader(str(suite2p_folder)) is not None
+    np.savez(tmp_path / "other.npz", a=1)
+    assert traces_reader(str(tmp_path / "other.npz")) is None
+    (tmp_path / "broken.npz").write_bytes(b"no zip")
+    assert traces_reader(str(tmp_path / "broken.npz")) is None
+
+
+def test_traces_without_rois_are_shown_as_a_raster_and_can_be_tokenised(
+    viewer, panel, press, tmp_path
+):
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "traces.npz", traces=rng.random((6, 300)).astype("f4"), fps=6.0)
+    viewer.open(str(tmp_path / "traces.npz"), plugin="napari-calm")
+    assert panel.session.recording.n_neurons == 6
+    assert viewer.layers[0].data.shape == (6, 300)
+    assert press(panel, panel.tokens.tokenise).ending is Ending.DONE
+
+
+def test_the_lists_follow_layers_added_renamed_and_removed(viewer, panel):
+    movies = panel.recording.movie
+    viewer.add_image(np.zeros((5, 8, 8)), name="first")
+    viewer.add_image(np.zeros((5, 8, 8)), name="second")
+    viewer.add_image(np.zeros((8, 8)), name="a still image")
+    offered = [movies.itemText(i) for i in range(movies.count())]
+    assert offered == ["first", "second"]
+    movies.choose(viewer.layers["first"])
+    viewer.layers["first"].name = "renamed"
+    assert movies.currentText() == "renamed"
+    viewer.layers.move(0, 2)
+    assert movies.currentText() == "renamed"
+    viewer.layers.remove("renamed")
+    assert movies.currentText() == "second"
+    viewer.layers.remove("second")
+    assert movies.layer is None
+    assert not panel.recording.extract.isEnabled()
+
+
+def test_a_frame_rate_is_taken_from_the_layer_and_never_invented(viewer, panel):
+    viewer.add_image(np.zeros((5, 8, 8)), name="unknown")
+    assert panel.recording.frame_rate.text() == "not known"
+    viewer.add_image(
+        np.zeros((5, 8, 8)), name="known", scale=(100, 1, 1), units=("ms", "um", "um")
+    )
+    panel.recording.movie.choose(viewer.layers["known"])
+    assert panel.recording.frame_rate_hz == pytest.approx(10.0)
+    panel.recording.movie.choose(viewer.layers["unknown"])
+    assert panel.recording.frame_rate_hz is None
+
+
+def test_two_proxies_of_a_viewer_share_one_session_and_two_viewers_do_not(
+    make_napari_viewer_proxy,
+):
+    first, second = make_napari_viewer_proxy(), make_napari_viewer_proxy()
+    proxy = type(first)(first.__wrapped__)
+    assert session_of(first) is session_of(proxy)
+    assert session_of(first) is not session_of(second)
+
+
+def test_edited_labels_replace_the_weights_that_came_with_them(recording):
+    weighted = recording.footprints
+    labels = weighted.label_image.copy()
+    assert footprints_of(labels, weighted, source="x") is weighted
+    labels[labels == 2] = 0
+    assert footprints_of(labels, weighted, source="x").n_neurons == weighted.n_neurons - 1

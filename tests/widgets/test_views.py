@@ -1,0 +1,238 @@
+"""One cursor, one selection: layers, slider and trace panel show the same thing."""
+
+import numpy as np
+import pytest
+from qtpy.QtCore import QPoint, Qt
+from qtpy.QtWidgets import QApplication
+
+from napari_calm.core.forecast import Forecast
+from napari_calm.core.token_map import TokenMap
+from napari_calm.widgets import layers
+from napari_calm.widgets.cursor import TimeCursor
+from napari_calm.widgets.layers import SessionLayers, token_colormap
+from napari_calm.widgets.palette import neuron_colour, token_colours
+from napari_calm.widgets.picking import RoiPicking
+from napari_calm.widgets.session import Session, most_active
+from napari_calm.widgets.trace_panel import TracePanel, picture_of
+from napari_calm.widgets.trace_plot import nice_length
+
+
+@pytest.fixture
+def session():
+    return Session()
+
+
+@pytest.fixture
+def shown(viewer, session, recording):
+    parts = [
+        SessionLayers(viewer, session),
+        TimeCursor(viewer, session),
+        RoiPicking(viewer, session),
+    ]
+    session.set_recording(recording, pixel_size_um=2.0)
+    yield viewer
+    for part in parts:
+        part.close()
+
+
+def forecast_of(recording, start_frame=200, horizon_frames=12, n_samples=3):
+    rng = np.random.default_rng(0)
+    shape = (recording.n_neurons, horizon_frames)
+    samples = rng.random((n_samples, *shape))
+    levels = np.array([0.05, 0.25, 0.5, 0.75, 0.95])
+    return Forecast(
+        samples.mean(0),
+        np.quantile(samples, levels, axis=0),
+        levels,
+        samples,
+        start_frame,
+        recording.frame_rate_hz,
+        np.zeros(recording.n_neurons),
+        np.ones(recording.n_neurons),
+    )
+
+
+def test_slider_and_session_time_are_one(shown, session):
+    shown.dims.set_current_step(0, 60)
+    assert session.time_s == pytest.approx(10.0)
+    session.seek(20.0)
+    assert shown.dims.current_step[0] == 120
+
+
+def test_a_click_on_an_roi_selects_it_and_shift_adds(shown, session, recording):
+    y, x = recording.footprints.centroids_px[2] * 2.0
+    picking = RoiPicking(shown, session)
+    picking.pick((0.0, y, x))
+    assert session.selection == (2,)
+    y, x = recording.footprints.centroids_px[0] * 2.0
+    picking.pick((0.0, y, x), adding=True)
+    assert session.selection == (2, 0)
+    picking.pick((0.0, 70.0, 70.0))
+    assert session.selection == (2, 0)
+    picking.close()
+
+
+def test_a_real_click_on_the_canvas_selects_the_roi_under_it(
+    make_napari_viewer_proxy, session, recording, qtbot
+):
+    viewer = make_napari_viewer_proxy(show=True)
+    parts = [SessionLayers(viewer, session), RoiPicking(viewer, session)]
+    session.set_recording(recording, pixel_size_um=2.0)
+    y, x = recording.footprints.centroids_px[1] * 2.0
+    scene = getattr(viewer, "scene", viewer)  # napari 0.9 moved the camera there
+    scene.camera.center = (0.0, y, x)
+    qtbot.wait(100)
+    canvas = next(
+        widget
+        for widget in QApplication.allWidgets()
+        if type(widget).__name__ == "CanvasBackendDesktop" and widget.isVisible()
+    )
+    qtbot.mouseClick(canvas, Qt.MouseButton.LeftButton, pos=canvas.rect().center())
+    assert session.selection == (1,)
+    for part in parts:
+        part.close()
+
+
+def test_a_painting_user_does_not_change_the_selection(shown, session, recording):
+    labels = shown.add_labels(np.zeros((40, 40), int))
+    labels.mode = "paint"
+    shown.layers.selection.active = labels
+    before = session.selection
+    picking = RoiPicking(shown, session)
+    picking.pick((0.0, *(recording.footprints.centroids_px[3] * 2.0)))
+    assert session.selection == before
+    picking.close()
+
+
+def test_selected_rois_have_the_colours_of_their_traces(shown, session, recording):
+    session.select((3, 1))
+    colours = shown.layers[layers.ROIS].colormap
+    for position, neuron in enumerate((3, 1)):
+        label = recording.footprints.label_values[neuron]
+        expected = np.array(neuron_colour(position)) / 255
+        np.testing.assert_allclose(colours.map(label)[:3], expected, atol=0.01)
+
+
+def test_the_default_selection_is_the_most_variable_neurons(recording):
+    expected = np.argsort(-recording.traces.std(axis=1))[:2]
+    assert most_active(recording, 2) == tuple(expected)
+
+
+def test_features_are_matched_to_labels_by_their_index(shown, recording):
+    features = shown.layers[layers.ROIS].features
+    assert list(features["index"]) == list(recording.footprints.label_values)
+    np.testing.assert_allclose(features["mean_dff"], recording.traces.mean(axis=1), atol=1e-4)
+
+
+def test_each_code_is_drawn_in_its_own_colour():
+    colormap = token_colormap(128)
+    codes = np.arange(128)
+    scaled = (codes + 0.5) / 128  # contrast limits -0.5 to 127.5
+    np.testing.assert_allclose(colormap.map(scaled), token_colours(128), atol=1e-6)
+    assert len(np.unique(token_colours(128), axis=0)) == 128
+
+
+def test_a_new_recording_takes_the_old_results_away(shown, session, recording):
+    session.set_tokens(TokenMap(np.zeros((4, 100), int), 32, 4, 6.0, 6.0, 400))
+    session.set_forecast(forecast_of(recording))
+    assert layers.TOKENS in shown.layers
+    assert layers.FORECAST in shown.layers
+    session.set_recording(recording)
+    assert layers.TOKENS not in shown.layers
+    assert layers.FORECAST not in shown.layers
+
+
+def test_a_layer_that_the_user_deleted_comes_back_with_the_next_result(
+    shown, session, recording
+):
+    session.set_forecast(forecast_of(recording))
+    shown.layers.remove(layers.FORECAST)
+    session.set_forecast(forecast_of(recording, start_frame=210))
+    assert shown.layers[layers.FORECAST].translate[0] == pytest.approx(35.0)
+
+
+@pytest.fixture
+def trace_panel(make_napari_viewer_proxy, session, recording, qtbot):
+    viewer = make_napari_viewer_proxy()
+    session.set_recording(recording)
+    panel = TracePanel(viewer, session)
+    qtbot.addWidget(panel)
+    panel.resize(800, 300)
+    panel.show()
+    qtbot.waitExposed(panel)
+    yield panel
+    panel.release_once()
+
+
+def test_a_click_in_the_plot_seeks(trace_panel, session, qtbot):
+    trace_panel.plot.sought.emit(12.3)
+    qtbot.waitUntil(lambda: session.time_s == 12.3)
+    trace_panel.plot.sought.emit(1e6)
+    qtbot.waitUntil(lambda: session.time_s == pytest.approx(399 / 6))
+
+
+def test_a_real_click_lands_at_the_time_under_the_mouse(trace_panel, session, qtbot):
+    plot = trace_panel.plot
+    inside = plot.getViewBox().sceneBoundingRect().center()
+    expected = plot.getViewBox().mapSceneToView(inside).x()
+    at = plot.mapFromScene(inside)
+    qtbot.mouseClick(plot.viewport(), Qt.MouseButton.LeftButton, pos=QPoint(at.x(), at.y()))
+    qtbot.waitUntil(lambda: session.time_s > 0, timeout=2000)
+    assert session.time_s == pytest.approx(expected, abs=0.3)
+
+
+def test_the_cursor_stands_at_the_sessions_time(trace_panel, session):
+    session.seek(30.0)
+    assert trace_panel.plot._cursor.value() == 30.0
+
+
+def test_the_plot_shows_the_selected_traces_with_fan_and_tokens(session, recording):
+    session.set_recording(recording)
+    session.select((2, 0))
+    forecast = forecast_of(recording)
+    session.set_forecast(forecast)
+    tokens = np.arange(400).reshape(4, 100) % 32
+    session.set_tokens(TokenMap(tokens, 32, 4, 6.0, 6.0, 400))
+    picture = picture_of(session)
+    assert [row.name for row in picture.rows] == ["ROI 3", "ROI 1"]
+    first = picture.rows[0]
+    np.testing.assert_array_equal(first.trace, recording.traces[2])
+    np.testing.assert_array_equal(first.fan.mean, forecast.mean[2])
+    np.testing.assert_array_equal(first.fan.wide[1], forecast.quantiles[4, 2])
+    np.testing.assert_array_equal(first.fan.narrow[0], forecast.quantiles[1, 2])
+    assert first.fan.time_s[0] == pytest.approx(200 / 6)
+    expected = (token_colours(32)[tokens[2]] * 255).astype(np.uint8)
+    np.testing.assert_array_equal(first.strip.colours, expected)
+    assert picture.start_s == pytest.approx(200 / 6)
+
+
+def test_a_single_trajectory_has_no_bands(session, recording):
+    session.set_recording(recording)
+    session.set_forecast(forecast_of(recording, n_samples=1))
+    assert picture_of(session).rows[0].fan.wide is None
+
+
+def test_nothing_is_drawn_while_hidden_and_all_when_shown(trace_panel, session, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(trace_panel.plot, "show_picture", drawn.append)
+    trace_panel.hide()
+    session.select((1,))
+    session.seek(5.0)
+    assert drawn == []
+    trace_panel.show()
+    assert [row.name for row in drawn[-1].rows] == ["ROI 2"]
+
+
+def test_a_released_panel_hears_nothing_more(trace_panel, session, monkeypatch):
+    trace_panel.release_once()
+    drawn = []
+    monkeypatch.setattr(trace_panel.plot, "show_picture", drawn.append)
+    session.select((1,))
+    assert drawn == []
+
+
+@pytest.mark.parametrize(
+    ("at_most", "expected"), [(0.7, 0.5), (1.0, 1.0), (4.9, 2.0), (0.03, 0.02)]
+)
+def test_scale_bars_are_round_numbers(at_most, expected):
+    assert nice_length(at_most) == pytest.approx(expected)
