@@ -212,12 +212,27 @@ def test_a_single_trajectory_has_no_bands(session, recording):
     assert picture_of(session).rows[0].fan.wide is None
 
 
-def test_nothing_is_drawn_while_hidden_and_all_when_shown(trace_panel, session, monkeypatch):
+def test_one_new_recording_is_drawn_once(trace_panel, session, recording, monkeypatch, qtbot):
+    qtbot.wait(50)
+    drawn = []
+    monkeypatch.setattr(trace_panel.plot, "show_picture", drawn.append)
+    session.set_recording(recording)
+    session.set_forecast(forecast_of(recording))
+    qtbot.waitUntil(lambda: bool(drawn))
+    qtbot.wait(50)
+    assert len(drawn) == 1
+    assert drawn[0].rows[0].fan is not None
+
+
+def test_nothing_is_drawn_while_hidden_and_all_when_shown(
+    trace_panel, session, monkeypatch, qtbot
+):
     drawn = []
     monkeypatch.setattr(trace_panel.plot, "show_picture", drawn.append)
     trace_panel.hide()
     session.select((1,))
     session.seek(5.0)
+    qtbot.wait(50)
     assert drawn == []
     trace_panel.show()
     assert [row.name for row in drawn[-1].rows] == ["ROI 2"]

@@ -41,6 +41,11 @@ class TracePanel(DockContent):
         self._scrub.setSingleShot(True)
         self._scrub.setInterval(_SCRUB_INTERVAL_MS)
         self._scrub.timeout.connect(self._seek)
+        # A new recording changes traces, tokens, forecast and selection: one redraw for all.
+        self._redraw = QTimer(self)
+        self._redraw.setSingleShot(True)
+        self._redraw.setInterval(0)
+        self._redraw.timeout.connect(self._refresh)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 2, 4, 2)
         layout.setSpacing(2)
@@ -53,9 +58,9 @@ class TracePanel(DockContent):
     def _connect(self) -> None:
         session = self._session
         session.recording_changed.connect(self._on_results)
-        session.tokens_changed.connect(self._refresh)
+        session.tokens_changed.connect(self._redraw_soon)
         session.forecast_changed.connect(self._on_results)
-        session.selection_changed.connect(self._refresh)
+        session.selection_changed.connect(self._redraw_soon)
         session.time_changed.connect(self._on_time)
         self._viewer.events.theme.connect(self._on_theme)
 
@@ -63,12 +68,13 @@ class TracePanel(DockContent):
         """Stop following session and viewer."""
         session = self._session
         session.recording_changed.disconnect(self._on_results)
-        session.tokens_changed.disconnect(self._refresh)
+        session.tokens_changed.disconnect(self._redraw_soon)
         session.forecast_changed.disconnect(self._on_results)
-        session.selection_changed.disconnect(self._refresh)
+        session.selection_changed.disconnect(self._redraw_soon)
         session.time_changed.disconnect(self._on_time)
         self._viewer.events.theme.disconnect(self._on_theme)
         self._scrub.stop()
+        self._redraw.stop()
 
     def sizeHint(self) -> QSize:
         """Ask for little: the canvas above matters more."""
@@ -87,8 +93,11 @@ class TracePanel(DockContent):
         self._refresh()
 
     def _on_results(self) -> None:
-        self._refresh()
         self._frame()
+        self._redraw_soon()
+
+    def _redraw_soon(self) -> None:
+        self._redraw.start()
 
     def _frame(self) -> None:
         """Show the time that matters: around the forecast, else from the beginning."""

@@ -217,7 +217,7 @@ def _slot_dff(rows: list[Row]) -> float:
 
 
 def _top(row: Row) -> float:
-    return float(row.trace.max())
+    return float(np.percentile(row.trace, 99.5))
 
 
 def nice_length(at_most: float) -> float:
