@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .extraction.extract import extract
     from .io.read import read_recording
     from .model.calm import CalmModel
-    from .model.checkpoint import available_models, load_model
+    from .model.checkpoint import available_models, load_model, save_model
     from .model.release import import_release
     from .simulate.session import simulate_session
 
@@ -38,6 +38,7 @@ _HOMES = {
     "import_release": "model.release",
     "load_model": "model.checkpoint",
     "read_recording": "io.read",
+    "save_model": "model.checkpoint",
     "simulate_session": "simulate.session",
 }
 __all__ = [
@@ -52,6 +53,7 @@ __all__ = [
     "import_release",
     "load_model",
     "read_recording",
+    "save_model",
     "simulate_session",
 ]
 

@@ -112,7 +112,9 @@ def demo(
     run_demo(out, model_name=model, keep_open=keep_open)
     import pandas as pd
 
-    _print_table(pd.read_csv(out / "skill.csv"), "Error on the sample")
+    unit = "mean squared error, in units of each neuron's variance"
+    _print_table(pd.read_csv(out / "skill.csv"), f"The forecast shown: {unit}")
+    _print_table(pd.read_csv(out / "skill_over_starts.csv"), f"Mean over 12 starts: {unit}")
     for path in sorted(out.iterdir()):
         _out.print(f"wrote {path}")
 

@@ -9,12 +9,12 @@ from safetensors.torch import load_file, save_file
 from napari_calm.core.errors import CheckpointError
 from napari_calm.core.recording import Recording
 from napari_calm.model.calm import CalmModel
-from napari_calm.model.checkpoint import available_models, load_model, save_model
+from napari_calm.model.checkpoint import available_models, load_model
 
 
 @pytest.fixture
 def folder(tmp_path):
-    return save_model(CalmModel.random(seed=3), tmp_path / "model", card="Made by a test.")
+    return CalmModel.random(seed=3).save(tmp_path / "model", card="Made by a test.")
 
 
 def test_a_saved_model_forecasts_the_same(folder):

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import tifffile
 
 from napari_calm.widgets import layers
 from napari_calm.widgets.job import Ending
@@ -69,6 +70,48 @@ def test_a_panel_opened_later_takes_over_what_a_reader_opened(
     qtbot.waitUntil(lambda: not panel.model.looking)
     assert panel.session.recording.n_frames == N_FRAMES
     panel.release_once()
+
+
+@pytest.fixture
+def movie_files(tmp_path):
+    frames = np.random.default_rng(0).integers(50, 90, (300, 24, 32)).astype(np.uint16)
+    labels = np.zeros((24, 32), np.uint8)
+    labels[2:8, 3:9], labels[12:18, 20:28] = 1, 5
+    tifffile.imwrite(tmp_path / "cells.tif", frames, photometric="minisblack")
+    tifffile.imwrite(tmp_path / "rois.tif", labels)
+    return tmp_path / "cells.tif", tmp_path / "rois.tif"
+
+
+def test_a_movie_and_its_rois_are_opened_chosen_and_extracted(
+    viewer, panel, press, qtbot, movie_files
+):
+    section = panel.recording
+    for start, path in zip(
+        (section.start_opening_movie, section.start_opening_rois), movie_files, strict=True
+    ):
+        with qtbot.waitSignal(panel.job.ended, timeout=10_000) as ended:
+            start(path)
+        assert ended.args[0].ending is Ending.DONE, ended.args[0].message
+    assert section.movie.layer.name == "cells"
+    assert section.rois.layer.name == "rois"
+    # The file has no frame rate, so none is shown, and none is made up.
+    assert section.frame_rate_hz is None
+    assert [str(unit) for unit in section.movie.layer.units] == ["pixel"] * 3
+    assert press(panel, section.extract).ending is Ending.ERROR
+    assert "frame rate" in panel.job_bar.message.text()
+    section.frame_rate.setValue(12.0)
+    assert press(panel, section.extract).ending is Ending.DONE
+    assert panel.session.recording.n_frames == 300
+    assert [str(unit) for unit in viewer.layers["cells"].units] == ["second", "pixel", "pixel"]
+
+
+def test_a_movie_that_is_none_is_told_in_the_panel(panel, qtbot, tmp_path):
+    (tmp_path / "fake.tif").write_text("this is no movie")
+    with qtbot.waitSignal(panel.job.ended) as ended:
+        panel.recording.start_opening_movie(tmp_path / "fake.tif")
+    assert ended.args[0].ending is Ending.ERROR
+    assert "fake.tif" in panel.job_bar.message.text()
+    assert panel.recording.open_movie.isEnabled()
 
 
 def test_a_folder_that_is_no_suite2p_folder_is_told_in_the_panel(panel, qtbot, tmp_path):

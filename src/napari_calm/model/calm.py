@@ -1,6 +1,7 @@
 """The model as users meet it: tokenizer, dynamics, and what they say of a recording."""
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -84,6 +85,13 @@ class CalmModel(nn.Module):
     def device(self) -> torch.device:
         """Where the weights are."""
         return self.dynamics.token_embed.weight.device
+
+    def save(self, folder: str | Path, *, card: str = "") -> Path:
+        """Write the checkpoint folder that `load_model` reads; see `save_model`."""
+        # A checkpoint knows what a model is; at import time not the other way round.
+        from .checkpoint import save_model
+
+        return save_model(self, folder, card=card)
 
     def model_rate_hz(self, frame_rate_hz: float) -> float:
         """Rate at which a recording of `frame_rate_hz` is shown to the networks."""

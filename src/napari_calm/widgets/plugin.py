@@ -1,13 +1,17 @@
 """What napari's manifest points at: thin adapters over library and panel."""
 
+from dataclasses import replace
 from pathlib import Path
 from zipfile import BadZipFile, ZipFile
 
-import numpy as np
-
 from ..core.progress import run
-from .geometry import Geometry
-from .recording_layers import FOOTPRINTS_KEY, OpenedFolder, layers_of_folder, open_suite2p_steps
+from .recording_layers import (
+    OpenedFolder,
+    layers_of_folder,
+    movie_layer,
+    open_suite2p_steps,
+    rois_layer,
+)
 
 _SUITE2P_FILES = ("stat.npy", "F.npy")
 _SUITE2P_PLACES = (".", "combined", "plane0", "suite2p/combined", "suite2p/plane0")
@@ -19,23 +23,10 @@ def open_sample() -> list[tuple]:
     from ..simulate.sample import sample_folder
 
     session = read_session_folder(sample_folder())
-    movie, footprints = session.movie, session.footprints
-    geometry = Geometry(movie.frame_rate_hz, movie.pixel_size_um)
-    # A few bright pixels would leave the rest dark.
-    low, high = np.percentile(movie.frames[:: max(1, movie.n_frames // 20)], (0.5, 99.8))
-    movie_look = {"name": "Y-maze movie", "contrast_limits": (float(low), float(high))}
+    movie = replace(session.movie, name="Y-maze movie")
     return [
-        (movie.frames, {**movie_look, **geometry.of_frames()}, "image"),
-        (
-            footprints.label_image,
-            {
-                "name": "Y-maze ROIs",
-                "metadata": {FOOTPRINTS_KEY: footprints},
-                "opacity": 0.5,
-                **geometry.of_image(),
-            },
-            "labels",
-        ),
+        movie_layer(movie),
+        rois_layer(session.footprints, name="Y-maze ROIs", pixel_size_um=movie.pixel_size_um),
     ]
 
 

@@ -1,4 +1,4 @@
-"""A recording that was opened from a file, as napari layers.
+"""Movies, ROIs and recordings that were opened from files, as napari layers.
 
 The ROI layer carries the recording in its metadata; an open CalM panel takes it
 from there, whether a reader or the panel itself added the layer.
@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ..core.footprints import Footprints
+from ..core.movie import Movie
 from ..core.progress import Progress, Steps
 from ..core.recording import Recording
 from .geometry import Geometry
@@ -24,6 +26,50 @@ class OpenedFolder:
 
     recording: Recording
     mean_image: np.ndarray | None = None
+
+
+def open_movie_steps(path: str | Path) -> Steps[tuple]:
+    """Open a TIFF movie lazily, as a layer (data, arguments, type)."""
+    from ..io.tiff import read_movie
+
+    yield Progress(0, 1, "opening the movie")
+    return movie_layer(read_movie(path))
+
+
+def open_rois_steps(path: str | Path) -> Steps[tuple]:
+    """Open a label image or a footprints archive, as a layer (data, arguments, type)."""
+    from ..io.labels import read_footprints
+
+    yield Progress(0, 1, "opening the ROIs")
+    return rois_layer(read_footprints(path), name=Path(path).stem, pixel_size_um=None)
+
+
+def movie_layer(movie: Movie) -> tuple:
+    """Return a movie as a layer, its brightness judged from a few frames."""
+    some = np.asarray(movie.frames[:: max(1, movie.n_frames // 20)])
+    # A few bright pixels would leave the rest dark.
+    low, high = np.nanpercentile(some, (0.5, 99.8))
+    look = {
+        "name": movie.name,
+        "contrast_limits": (float(low), float(max(high, low + 1e-6))),
+    }
+    geometry = Geometry(movie.frame_rate_hz or 1.0, movie.pixel_size_um)
+    place = geometry.of_frames()
+    if movie.frame_rate_hz is None:
+        # Frames, not seconds: a rate is never made up.
+        place["units"] = ("pixel", *place["units"][1:])
+    return movie.frames, {**look, **place}, "image"
+
+
+def rois_layer(footprints: Footprints, *, name: str, pixel_size_um: float | None) -> tuple:
+    """Return ROIs as a Labels layer that carries their weights and overlaps."""
+    arguments = {
+        "name": name,
+        "metadata": {FOOTPRINTS_KEY: footprints},
+        "opacity": 0.5,
+        **Geometry(1.0, pixel_size_um).of_image(),
+    }
+    return footprints.label_image, arguments, "labels"
 
 
 def open_suite2p_steps(

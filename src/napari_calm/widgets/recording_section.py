@@ -18,6 +18,8 @@ from .recording_layers import (
     RECORDING_KEY,
     OpenedFolder,
     layers_of_folder,
+    open_movie_steps,
+    open_rois_steps,
     open_suite2p_steps,
 )
 from .section import Section
@@ -39,6 +41,14 @@ class RecordingSection(Section):
         self.open_suite2p.setToolTip(
             "Open a folder that holds stat.npy and F.npy (usually called plane0). Its traces "
             "are used as they are; nothing needs to be extracted."
+        )
+        self.open_movie = QPushButton("Open...", objectName="calm_open_movie")
+        self.open_movie.setToolTip(
+            "Open a TIFF movie. Frames are read when they are shown, so size does not matter."
+        )
+        self.open_rois = QPushButton("Open...", objectName="calm_open_rois")
+        self.open_rois.setToolTip(
+            "Open ROIs: a label image (TIFF or PNG, 0 = background) or footprints (npz)."
         )
         self.open_sample = QPushButton("Open sample", objectName="calm_open_sample")
         self.open_sample.setToolTip("Open a small simulated Y-maze session with known ROIs.")
@@ -66,13 +76,15 @@ class RecordingSection(Section):
         self.show_traces.setToolTip("Open the panel with the traces below the canvas.")
         self._lay_out()
         self.open_suite2p.clicked.connect(self._ask_for_suite2p)
+        self.open_movie.clicked.connect(self._ask_for_movie)
+        self.open_rois.clicked.connect(self._ask_for_rois)
         self.open_sample.clicked.connect(self._open_sample)
         self.extract.clicked.connect(self.start_extraction)
         self.movie.layer_changed.connect(self._on_movie_layer)
         self.rois.layer_changed.connect(job.refresh_buttons)
         self.frame_rate.lineEdit().textEdited.connect(self._on_rate_typed)
-        job.guard(self.open_suite2p, lambda: "")
-        job.guard(self.open_sample, lambda: "")
+        for opener in (self.open_suite2p, self.open_sample, self.open_movie, self.open_rois):
+            job.guard(opener, lambda: "")
         job.guard(self.extract, self._missing)
         job.guard(self.show_traces, self._no_traces)
         session.recording_changed.connect(self._on_recording)
@@ -85,8 +97,14 @@ class RecordingSection(Section):
         openers.addWidget(self.open_suite2p, 3)
         openers.addWidget(self.open_sample, 2)
         self.form.addRow(openers)
-        self.form.addRow("Movie", self.movie)
-        self.form.addRow("ROIs", self.rois)
+        for name, combo, button in (
+            ("Movie", self.movie, self.open_movie),
+            ("ROIs", self.rois, self.open_rois),
+        ):
+            row = QHBoxLayout()
+            row.addWidget(combo, 1)
+            row.addWidget(button)
+            self.form.addRow(name, row)
         self.form.addRow("Frame rate", self.frame_rate)
         self.form.addRow(self.drop_unusable)
         buttons = QHBoxLayout()
@@ -142,6 +160,27 @@ class RecordingSection(Section):
 
         self._job.start(steps(), title="Extract traces", on_done=on_done)
 
+    def start_opening_movie(self, path: str | Path) -> None:
+        """Open a TIFF movie in the worker, show it and choose it."""
+        self._job.start(
+            open_movie_steps(path),
+            title="Open movie",
+            on_done=lambda layer: self.movie.choose(self._add(*layer)),
+        )
+
+    def start_opening_rois(self, path: str | Path) -> None:
+        """Open ROIs in the worker, show them and choose them."""
+        self._job.start(
+            open_rois_steps(path),
+            title="Open ROIs",
+            on_done=lambda layer: self.rois.choose(self._add(*layer)),
+        )
+
+    def _add(self, data, arguments: dict, kind: str):
+        layer = getattr(self._viewer, f"add_{kind}")(data, **arguments)
+        self._viewer.reset_view()
+        return layer
+
     def start_suite2p(self, folder: str | Path) -> None:
         """Read a suite2p folder in the worker and show it."""
         typed_hz = self.frame_rate_hz if self._rate_is_typed else None
@@ -151,11 +190,24 @@ class RecordingSection(Section):
         self._job.start(steps, title="Open suite2p folder", on_done=self._on_folder)
 
     def _on_folder(self, opened: OpenedFolder) -> None:
-        for data, arguments, kind in layers_of_folder(opened):
-            getattr(self._viewer, f"add_{kind}")(data, **arguments)
+        for layer in layers_of_folder(opened):
+            self._add(*layer)
         # Not the ROIs, whose controls are for painting.
         self._viewer.layers.selection.active = self._viewer.layers[0]
-        self._viewer.reset_view()
+
+    def _ask_for_movie(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(
+            self, "Open movie", "", "TIFF movies (*.tif *.tiff *.btf)"
+        )
+        if path:
+            self.start_opening_movie(path)
+
+    def _ask_for_rois(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(
+            self, "Open ROIs", "", "Label images and footprints (*.tif *.tiff *.png *.npz)"
+        )
+        if path:
+            self.start_opening_rois(path)
 
     def _ask_for_suite2p(self) -> None:
         folder = QFileDialog.getExistingDirectory(self, "Folder with stat.npy and F.npy")
