@@ -60,6 +60,8 @@ def test_training_lowers_both_losses_and_leaves_a_checkpoint(config_file, tmp_pa
     assert dynamics["loss"].iloc[-5:].mean() < 0.98 * dynamics["loss"].iloc[:3].mean()
     card = (out / "README.md").read_text()
     assert f"unexplained: {tokenizer['validation_unexplained'].iloc[-1]:.4g}" in card
+    for method in ("CalM", "copy last", "AR", "mean"):
+        assert f"| {method} |" in card
     assert load_model(out, device="cpu").name == "tiny"
 
 

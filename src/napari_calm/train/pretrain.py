@@ -16,7 +16,7 @@ from ..model.device import choose_device
 from .config import PretrainConfig
 from .data import WindowSampler, training_recordings
 from .dynamics_training import train_dynamics_steps
-from .optimise import Curve
+from .model_card import held_back_skills_steps, model_card
 from .tokenizer_training import train_tokenizer_steps
 
 STATE_FOLDER = "training"
@@ -51,9 +51,8 @@ def pretrain_steps(
     if restart and state.exists():
         shutil.rmtree(state)
     _claim(state, config)
-    sampler = WindowSampler(
-        training_recordings(config.data), config.preprocessing, config.data.validation_share
-    )
+    recordings = training_recordings(config.data)
+    sampler = WindowSampler(recordings, config.preprocessing, config.data.validation_share)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         model = CalmModel(config.model)
@@ -68,9 +67,9 @@ def pretrain_steps(
     for name, curve in (("tokenizer", tokenizer_curve), ("dynamics", dynamics_curve)):
         with replacing(state / f"{name}.csv") as partial:
             pd.DataFrame(curve).to_csv(partial, index=False)
-    save_model(
-        model, out, card=_card(config, len(sampler.traces), tokenizer_curve, dynamics_curve)
-    )
+    skills = yield from held_back_skills_steps(model, recordings, config.data.validation_share)
+    card = model_card(config, len(sampler.traces), tokenizer_curve, dynamics_curve, skills)
+    save_model(model, out, card=card)
     for name in ("tokenizer", "dynamics"):
         (state / f"{name}.pt").unlink(missing_ok=True)
     return model
@@ -94,32 +93,3 @@ def _claim(state: Path, config: PretrainConfig) -> None:
         )
     with replacing(file) as partial:
         partial.write_text(text, encoding="utf-8")
-
-
-def _card(config: PretrainConfig, n_recordings: int, tokenizer: Curve, dynamics: Curve) -> str:
-    """What the training measured, in words a user can weigh."""
-    low, high = config.preprocessing.frame_rate_range_hz
-    source = "simulated sessions" if not config.data.folder else "recordings"
-    if config.data.folder and config.data.simulated:
-        source = "recordings and simulated sessions"
-    lines = [
-        "## Training",
-        f"- data: {n_recordings} {source}, {low:g} to {high:g} Hz; the last "
-        f"{config.data.validation_share:.0%} of each were kept for validation",
-        f"- seed {config.seed}; {config.tokenizer_training.optimiser.steps} tokenizer steps, "
-        f"{config.dynamics_training.optimiser.steps} dynamics steps",
-        "",
-        "## Measured on the validation parts",
-    ]
-    for curve in (tokenizer[-1], dynamics[-1]):
-        lines += [
-            f"- {name.removeprefix('validation_').replace('_', ' ')}: {value:.4g}"
-            for name, value in curve.items()
-            if name.startswith("validation_")
-        ]
-    lines += [
-        "",
-        "`unexplained` is 1 - R2 of the tokenizer's reconstruction, `nats` the mean negative "
-        f"log likelihood of the next of {config.tokenizer.n_codes} tokens.",
-    ]
-    return "\n".join(lines)
