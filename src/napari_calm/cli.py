@@ -419,7 +419,7 @@ def _print_table(frame: "pd.DataFrame", title: str) -> None:
     table = Table(title=title, title_justify="left")
     for column in frame.columns:
         table.add_column(
-            str(column).replace("_", " "),
+            str(column).removeprefix("mse_").replace("_", " "),
             justify="right" if frame[column].dtype.kind == "f" else "left",
         )
     for row in frame.itertuples(index=False):

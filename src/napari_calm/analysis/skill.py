@@ -7,7 +7,7 @@ import pandas as pd
 
 from ..core.errors import CalmError
 from ..core.forecast import Forecast
-from ..core.progress import Progress, Steps
+from ..core.progress import Progress, Steps, retold
 from ..core.recording import Recording
 from ..model.calm import CalmModel
 from ..preprocess.smooth import smooth_causally
@@ -138,17 +138,19 @@ def skill_over_starts_steps(
     starts = np.unique(np.linspace(earliest, latest, n_starts).astype(int))
     found = []
     for number, start in enumerate(starts):
-        forecast = yield from _rescaled(
-            model.forecast_steps(
-                recording,
-                start_frame=int(start),
-                horizon_frames=horizon_frames,
-                samples=samples,
-                seed=seed,
-            ),
-            number,
-            len(starts),
+        steps = model.forecast_steps(
+            recording,
+            start_frame=int(start),
+            horizon_frames=horizon_frames,
+            samples=samples,
+            seed=seed,
         )
+
+        def of_all(progress: Progress, number: int = number) -> Progress:
+            share = (number + progress.fraction) / len(starts)
+            return Progress(round(1000 * share), 1000, "Scoring forecasts")
+
+        forecast = yield from retold(steps, of_all)
         skill = forecast_skill(recording, forecast)
         if skill is not None:
             found.append(skill)
@@ -158,15 +160,3 @@ def skill_over_starts_steps(
         coverage_90=float(np.mean([skill.coverage_90 for skill in found])),
         n_starts=len(found),
     )
-
-
-def _rescaled(steps: Steps[Forecast], number: int, total: int) -> Steps[Forecast]:
-    """Progress of one of several forecasts as progress of them all."""
-    while True:
-        try:
-            progress = next(steps)
-        except StopIteration as stop:
-            forecast: Forecast = stop.value
-            return forecast
-        share = number + progress.fraction
-        yield Progress(round(1000 * share / total), 1000, "Scoring forecasts")

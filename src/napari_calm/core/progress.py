@@ -28,6 +28,20 @@ class Progress:
 
 
 Steps: TypeAlias = Generator[Progress, None, Result]
+Sign = TypeVar("Sign")
+
+
+def retold(
+    steps: Generator[Sign, None, Result], tell: Callable[[Sign], Progress]
+) -> Steps[Result]:
+    """Pass on what `steps` yields in other words: as part of a larger piece of work."""
+    while True:
+        try:
+            sign = next(steps)
+        except StopIteration as stop:
+            result: Result = stop.value
+            return result
+        yield tell(sign)
 
 
 def run(steps: Steps[Result], on_progress: Callable[[Progress], None] | None = None) -> Result:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..core.errors import CalmError, RecordingError
 from ..core.forecast import Forecast
-from ..core.progress import Progress, Steps
+from ..core.progress import Progress, Steps, retold
 from ..core.recording import Recording
 from ..preprocess.normalise import Normalisation, normalisation_from
 from ..preprocess.resample import forecast_matrix, model_horizon_frames, resampling_matrix
@@ -88,21 +88,18 @@ def forecast_steps(
                 1, dynamics_positions(config.dynamics, model.device) // batch.neurons.size
             ),
         )
-        while True:
-            try:
-                done = next(steps)
-            except StopIteration as stop:
-                tokens: Tensor = stop.value
-                break
-            yield Progress(number * n_new + done, total, "Forecasting")
-        decoding = _decode_steps(model, tokens.flatten(0, 1), prefix.shape[1])
-        while True:
-            try:
-                next(decoding)
-            except StopIteration as stop:
-                frames: np.ndarray = stop.value
-                break
-            yield Progress((number + 1) * n_new, total, "Decoding tokens")
+        before = number * n_new
+
+        def rolled_out(done: int, before: int = before) -> Progress:
+            return Progress(before + done, total, "Forecasting")
+
+        def decoded(_: Progress, after: int = before + n_new) -> Progress:
+            return Progress(after, total, "Decoding tokens")
+
+        tokens = yield from retold(steps, rolled_out)
+        frames = yield from retold(
+            _decode_steps(model, tokens.flatten(0, 1), prefix.shape[1]), decoded
+        )
         last_seen = context.units[batch.neurons.ravel(), -1:]
         frames = np.concatenate([last_seen, frames[:, :n_model_frames]], axis=1)
         frames = (back @ frames.T).T.reshape(*batch.neurons.shape, horizon_frames)

@@ -43,7 +43,7 @@ class TimeCursor:
             dims.set_point(axis, self._session.time_s)
 
     def _write(self) -> None:
-        """Write the moment on the canvas, saying where the forecast begins."""
+        """Write the moment on the canvas and, within a forecast, what the colours mean."""
         text = _text_overlay(self._viewer)
         time_s, forecast = self._session.time_s, self._session.forecast
         text.text = f"t = {time_s:.1f} s"
@@ -51,7 +51,9 @@ class TimeCursor:
             ahead_s = time_s - forecast.start_s
             horizon_s = forecast.horizon_frames / forecast.frame_rate_hz
             if -0.5 / forecast.frame_rate_hz <= ahead_s < horizon_s:
-                text.text += f"   (forecast, {ahead_s:.1f} s ahead)"
+                text.text += (
+                    f" ({ahead_s:.1f} s ahead)\nmagenta: measured, green: forecast, dF/F"
+                )
         text.visible = True
 
 
