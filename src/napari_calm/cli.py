@@ -5,6 +5,7 @@ Heavy libraries are imported inside the commands, so that --help answers at once
 
 import json
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 DEFAULT_MODEL = "calm-demo"
+_SECONDS_PER_LOG_LINE = 30.0
 
 app = typer.Typer(
     help="CalM, a foundation model for calcium imaging: tokens and forecasts of any recording.",
@@ -381,11 +383,16 @@ def _read(
 
 
 def _run(steps: Steps[Result]) -> Result:
-    """Run steps under a progress bar on stderr."""
+    """Run steps under a progress bar on stderr; in a log file, under a line now and then."""
     with _bar() as bar:
         task = bar.add_task("Starting", total=None)
+        last_line_s = time.monotonic()
 
         def show(progress: Progress) -> None:
+            nonlocal last_line_s
+            if not _err.is_terminal and time.monotonic() - last_line_s > _SECONDS_PER_LOG_LINE:
+                last_line_s = time.monotonic()
+                typer.echo(f"{progress.stage}: {progress.fraction:.0%}", err=True)
             bar.update(
                 task,
                 description=progress.stage,

@@ -158,7 +158,8 @@ class TracePanel(DockContent):
             bands = (
                 "" if self._session.forecast.samples.shape[0] < 2 else (", 50 % and 90 % bands")
             )
-            parts.append(f"<b style='color:{text}'>&#9473;</b> forecast mean{bands}")
+            of = "" if self._session.forecast.smoothing_alpha == 1 else " of the smoothed trace"
+            parts.append(f"<b style='color:{text}'>&#9473;</b> forecast mean{of}{bands}")
             parts.append(f"<b style='color:{text}'>&#9478;</b> forecast starts")
         if self._session.tokens is not None:
             parts.append("strips: tokens")
