@@ -1,5 +1,4 @@
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +10,7 @@ import tifffile
 import torch
 
 from napari_calm import cli
+from napari_calm.core.progress import Progress
 from napari_calm.core.recording import Recording
 from napari_calm.io.read import read_recording
 from napari_calm.io.results import read_forecast, read_tokens
@@ -260,16 +260,13 @@ def test_pretrain_is_the_same_training(run, tmp_path):
     assert load_model(tmp_path / "m", "cpu").name == "tiny"
 
 
-def test_an_interrupt_is_status_130(tmp_path):
-    code = (
-        "import sys, signal, os\n"
-        "from napari_calm import cli\n"
-        "import napari_calm.io.describe as d\n"
-        "def interrupt(*a, **k): os.kill(os.getpid(), signal.SIGINT)\n"
-        "d.describe = interrupt\n"
-        "sys.argv = ['napari-calm', 'info', 'x']\n"
-        "cli.main()\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
-    if os.name == "posix":
-        assert done.returncode == 130
+def test_an_interrupt_is_status_130_and_leaves_no_file(
+    run, traces, model, tmp_path, monkeypatch
+):
+    def interrupted(*_arguments, **_options):
+        yield Progress(0, 1, "Forecasting")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(CalmModel, "forecast_steps", interrupted)
+    assert run(*forecast_of(traces, model, tmp_path / "f.npz"))[0] == 130
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["model", "traces.npz"]
