@@ -123,6 +123,9 @@ def test_a_forecast_past_the_end_extends_the_slider(viewer, with_sample, press):
 def test_what_is_missing_is_said_in_place(panel):
     assert not panel.recording.extract.isEnabled()
     assert "Open a movie first" in panel.recording.extract.toolTip()
+    for section in (panel.recording, panel.tokens, panel.forecast):
+        assert section.result.isVisibleTo(panel)
+        assert "first" in section.result.text()
     for button in (panel.tokens.tokenise, panel.forecast.forecast):
         assert not button.isEnabled()
         assert "Extract traces first" in button.toolTip()

@@ -201,7 +201,7 @@ class ForecastSection(Section):
         self._job.refresh_buttons()
 
     def _on_forecast(self) -> None:
-        self.say(self._skill_text())
+        self.say(self._skill_text() or (self._missing() if not self._session.recording else ""))
         self._job.refresh_buttons()
 
     def _skill_text(self) -> str:

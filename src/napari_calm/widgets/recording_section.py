@@ -81,7 +81,7 @@ class RecordingSection(Section):
         self.open_sample.clicked.connect(self._open_sample)
         self.extract.clicked.connect(self.start_extraction)
         self.movie.layer_changed.connect(self._on_movie_layer)
-        self.rois.layer_changed.connect(job.refresh_buttons)
+        self.rois.layer_changed.connect(self._say_state)
         self.frame_rate.lineEdit().textEdited.connect(self._on_rate_typed)
         for opener in (self.open_suite2p, self.open_sample, self.open_movie, self.open_rois):
             job.guard(opener, lambda: "")
@@ -231,17 +231,21 @@ class RecordingSection(Section):
         if layer is not None:
             # A rate typed for another movie says nothing about this one.
             self.set_frame_rate_hz(known_frame_rate_hz(layer) or _rate_in_file(layer))
-        self._job.refresh_buttons()
+        self._say_state()
 
     def _on_rate_typed(self) -> None:
         self._rate_is_typed = True
 
     def _on_recording(self) -> None:
+        if self._session.recording is not None:
+            self.set_frame_rate_hz(self._session.recording.frame_rate_hz)
+        self._say_state()
+
+    def _say_state(self) -> None:
         recording = self._session.recording
         if recording is None:
-            self.say("")
+            self.say(self._missing())
         else:
-            self.set_frame_rate_hz(recording.frame_rate_hz)
             self.say(
                 f"{recording.name}: {recording.n_neurons} neurons, "
                 f"{recording.n_frames} frames, {recording.duration_s:.0f} s "

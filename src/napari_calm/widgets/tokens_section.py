@@ -55,9 +55,10 @@ class TokensSection(Section):
 
     def _on_tokens(self) -> None:
         tokens = self._session.tokens
-        self.say(
-            ""
-            if tokens is None
-            else f"{tokens.n_codes} codes, {tokens.used_codes} used; one stands for "
-            f"{tokens.token_duration_s:.2f} s"
-        )
+        if tokens is None:
+            self.say(self._missing() if self._session.recording is None else "")
+        else:
+            self.say(
+                f"{tokens.n_codes} codes, {tokens.used_codes} used; one stands for "
+                f"{tokens.token_duration_s:.2f} s"
+            )
