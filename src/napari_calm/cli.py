@@ -300,6 +300,11 @@ def forecast(
     if skill is None:
         _out.print("The forecast lies past the end of the recording; nothing to score it on.")
     else:
+        if skill.scored_frames < horizon_frames:
+            _out.print(
+                f"The recording ends early: scored on {skill.scored_frames} of "
+                f"{horizon_frames} frames."
+            )
         _print_table(skill.table(), "Mean squared error, in units of each neuron's variance")
         _out.print(skill.verdict())
     _out.print(
@@ -328,7 +333,12 @@ def pretrain(
             f"pretrain: scikit-learn is needed ({error}). "
             "Install it with: pip install 'napari-calm[train]'"
         ) from error
-    _run(pretrain_steps(read_pretrain_config(config), out, device=device, restart=restart))
+    steps = pretrain_steps(read_pretrain_config(config), out, device=device, restart=restart)
+    try:
+        _run(steps)
+    except KeyboardInterrupt:
+        _err.print("Stopped. The same command continues where the state was last saved.")
+        raise
     _out.print(f"wrote {out}")
 
 
@@ -435,6 +445,8 @@ def _print_table(frame: "pd.DataFrame", title: str) -> None:
 
 
 def _plain(value: object) -> str:
+    if value is None:
+        return "not recorded"
     if isinstance(value, dict):
         return ", ".join(f"{k} {_plain(v)}" for k, v in value.items())
     if isinstance(value, list | tuple):

@@ -62,6 +62,7 @@ def test_the_forecast_table_has_a_row_for_every_neuron_and_frame(tmp_path, forec
     table = pd.read_csv(tmp_path / "out.csv")
     assert list(table) == [
         "neuron",
+        "roi_label",
         "frame",
         "time_s",
         "mean_dff",

@@ -51,6 +51,34 @@ def test_a_suite2p_folder_is_a_recording_at_once(viewer, panel, press, qtbot, su
     assert press(panel, panel.tokens.tokenise).ending is Ending.DONE
 
 
+def test_a_second_recording_takes_the_place_of_the_first(
+    viewer, panel, press, qtbot, suite2p_folder
+):
+    panel.recording.open_sample.click()
+    press(panel, panel.recording.extract)
+    with qtbot.waitSignal(panel.job.ended, timeout=10_000):
+        panel.recording.start_suite2p(suite2p_folder)
+    qtbot.wait(50)
+    assert panel.session.recording.n_neurons == N_ROIS
+    names = [layer.name for layer in viewer.layers]
+    assert sum(name.startswith(layers.ROIS) for name in names) == 1
+    assert not viewer.layers["Y-maze movie"].visible
+    # The field is about the movie that is chosen, and that is still the sample's.
+    assert panel.recording.movie.layer.name == "Y-maze movie"
+    assert panel.recording.frame_rate_hz == pytest.approx(6.0)
+
+
+def test_only_accepted_cells_are_taken_if_asked_for(panel, qtbot, suite2p_folder):
+    accepted = np.array([[1, 0.9], [0, 0.1], [1, 0.8], [0, 0.2], [0, 0.1]])
+    np.save(suite2p_folder / "iscell.npy", accepted)
+    for only_cells, expected in ((False, [1, 2, 3, 4, 5]), (True, [1, 3])):
+        panel.recording.cells_only.setChecked(only_cells)
+        with qtbot.waitSignal(panel.job.ended, timeout=10_000):
+            panel.recording.start_suite2p(suite2p_folder)
+        assert panel.session.recording.roi_labels.tolist() == expected
+        assert "2 of 5 ROIs are accepted as cells" in panel.recording.result.text()
+
+
 def test_napari_opens_a_suite2p_folder_and_the_panel_takes_it_over(
     viewer, panel, suite2p_folder
 ):
@@ -97,8 +125,7 @@ def test_a_movie_and_its_rois_are_opened_chosen_and_extracted(
     # The file has no frame rate, so none is shown, and none is made up.
     assert section.frame_rate_hz is None
     assert [str(unit) for unit in section.movie.layer.units] == ["pixel"] * 3
-    assert press(panel, section.extract).ending is Ending.ERROR
-    assert "frame rate" in panel.job_bar.message.text()
+    assert not section.extract.isEnabled()
     section.frame_rate.setValue(12.0)
     assert press(panel, section.extract).ending is Ending.DONE
     assert panel.session.recording.n_frames == 300

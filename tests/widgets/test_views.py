@@ -212,10 +212,21 @@ def test_a_single_trajectory_has_no_bands(session, recording):
     assert picture_of(session).rows[0].fan.wide is None
 
 
+def test_a_new_recording_is_shown_from_its_beginning(trace_panel, session, recording, qtbot):
+    def shown_s():
+        return trace_panel.plot.getViewBox().viewRange()[0]
+
+    qtbot.waitUntil(lambda: shown_s() == pytest.approx([0.0, recording.duration_s]))
+    session.set_forecast(forecast_of(recording))
+    qtbot.waitUntil(lambda: shown_s()[0] > 5 and shown_s()[1] > 200 / 6 + 2)
+
+
 def test_one_new_recording_is_drawn_once(trace_panel, session, recording, monkeypatch, qtbot):
     qtbot.wait(50)
     drawn = []
-    monkeypatch.setattr(trace_panel.plot, "show_picture", drawn.append)
+    monkeypatch.setattr(
+        trace_panel.plot, "show_picture", lambda picture, _view=None: drawn.append(picture)
+    )
     session.set_recording(recording)
     session.set_forecast(forecast_of(recording))
     qtbot.waitUntil(lambda: bool(drawn))
@@ -228,7 +239,9 @@ def test_nothing_is_drawn_while_hidden_and_all_when_shown(
     trace_panel, session, monkeypatch, qtbot
 ):
     drawn = []
-    monkeypatch.setattr(trace_panel.plot, "show_picture", drawn.append)
+    monkeypatch.setattr(
+        trace_panel.plot, "show_picture", lambda picture, _view=None: drawn.append(picture)
+    )
     trace_panel.hide()
     session.select((1,))
     session.seek(5.0)
@@ -241,7 +254,9 @@ def test_nothing_is_drawn_while_hidden_and_all_when_shown(
 def test_a_released_panel_hears_nothing_more(trace_panel, session, monkeypatch):
     trace_panel.release_once()
     drawn = []
-    monkeypatch.setattr(trace_panel.plot, "show_picture", drawn.append)
+    monkeypatch.setattr(
+        trace_panel.plot, "show_picture", lambda picture, _view=None: drawn.append(picture)
+    )
     session.select((1,))
     assert drawn == []
 

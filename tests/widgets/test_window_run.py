@@ -141,14 +141,33 @@ def test_a_start_without_enough_before_it_is_refused_with_the_reason(with_sample
     assert "before the start" in panel.forecast.start_time.text()
 
 
-def test_a_missing_frame_rate_is_the_librarys_message_in_the_panel(with_sample, press):
+def test_a_missing_frame_rate_is_asked_for_in_the_panel(with_sample):
     panel = with_sample
     panel.recording.frame_rate.setValue(0.0)
-    report = press(panel, panel.recording.extract)
-    assert report.ending is Ending.ERROR
-    assert "frame rate" in panel.job_bar.message.text()
-    assert panel.session.recording is None
+    assert not panel.recording.extract.isEnabled()
+    assert "Give the frame rate first" in panel.recording.result.text()
+    assert "Give the frame rate first" in panel.recording.extract.toolTip()
+    panel.recording.frame_rate.setValue(6.0)
     assert panel.recording.extract.isEnabled()
+
+
+def test_extraction_leaves_the_slider_at_its_frame(viewer, panel, press):
+    viewer.add_image(100 + np.random.default_rng(0).random((300, 20, 20)), name="no rate")
+    viewer.add_labels(np.ones((20, 20), int), name="one")
+    panel.recording.frame_rate.setValue(10.0)
+    viewer.dims.set_current_step(0, 150)
+    press(panel, panel.recording.extract)
+    assert viewer.dims.current_step[0] == 150
+    assert panel.session.time_s == pytest.approx(15.0)
+
+
+def test_a_forecast_scored_on_few_frames_says_so(with_sample, press):
+    panel = with_sample
+    press(panel, panel.recording.extract)
+    recording = panel.session.recording
+    panel.session.seek((recording.n_frames - 3) / recording.frame_rate_hz)
+    press(panel, panel.forecast.forecast)
+    assert "Scored on 3 of 30 frames only" in panel.forecast.result.text()
 
 
 def test_movie_and_rois_of_different_size_are_told_apart_in_the_panel(viewer, panel, press):

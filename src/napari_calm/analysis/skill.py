@@ -38,6 +38,11 @@ class ForecastSkill:
     coverage_90: float
     n_starts: int = 1
 
+    @property
+    def scored_frames(self) -> int:
+        """Frames of each forecast that the recording could be compared with."""
+        return int(self.mse.shape[1])
+
     def mean_mse(self, method: str = MODEL) -> float:
         """Mean over the horizon of the error of `method`."""
         return float(self.mse[self.methods.index(method)].mean())

@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from .errors import RecordingError
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Footprints:
     """Sparse ROI weights, one row a neuron, one column a pixel; overlaps are kept.
 
@@ -152,6 +152,10 @@ class Footprints:
         )
         labels = np.empty(0, np.int64) if label_values is None else label_values
         return cls(weights, (height, width), labels, source)
+
+    def __repr__(self) -> str:
+        height, width = self.image_shape
+        return f"Footprints({self.n_neurons} ROIs on {height} x {width} pixels)"
 
     @property
     def n_neurons(self) -> int:

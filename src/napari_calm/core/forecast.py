@@ -1,13 +1,14 @@
 """What the model says about the frames after a start frame."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from .errors import CalmError
+from .token_map import checked_roi_labels
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Forecast:
     """Mean, quantiles and samples of the frames from `start_frame` on.
 
@@ -33,6 +34,8 @@ class Forecast:
         causal smoothing s[t] = alpha x[t] + (1 - alpha) s[t-1] of the checkpoint.
     model_name, seed : str, int
         What made it.
+    roi_labels : numpy.ndarray of int, (neurons,), optional
+        Number of each neuron's ROI in its source; 0, 1, 2 ... if not given.
 
     Raises
     ------
@@ -51,6 +54,7 @@ class Forecast:
     smoothing_alpha: float = 1.0
     model_name: str = ""
     seed: int = 0
+    roi_labels: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
 
     def __post_init__(self) -> None:
         for name in ("mean", "quantiles", "quantile_levels", "samples", "centre", "scale"):
@@ -75,6 +79,14 @@ class Forecast:
                 )
         if self.start_frame < 0 or self.frame_rate_hz <= 0:
             raise CalmError("forecast: start frame and frame rate must not be negative.")
+        labels = checked_roi_labels(self.roi_labels, self.n_neurons, what="forecast")
+        object.__setattr__(self, "roi_labels", labels)
+
+    def __repr__(self) -> str:
+        return (
+            f"Forecast({self.n_neurons} neurons x {self.horizon_frames} frames from frame "
+            f"{self.start_frame} on, {len(self.samples)} samples of {self.model_name!r})"
+        )
 
     @property
     def n_neurons(self) -> int:

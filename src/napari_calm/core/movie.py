@@ -6,7 +6,7 @@ from typing import Any
 from .errors import RecordingError
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Movie:
     """A movie whose frames are read when they are asked for.
 
@@ -50,6 +50,10 @@ class Movie:
         ):
             if value is not None and not 0 < value < float("inf"):
                 raise RecordingError(f"{where}: the {unit} is {value}; it must be above 0.")
+
+    def __repr__(self) -> str:
+        height, width = self.image_shape
+        return f"Movie({self.name!r}, {self.n_frames} frames of {height} x {width} pixels)"
 
     @property
     def n_frames(self) -> int:

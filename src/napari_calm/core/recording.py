@@ -37,7 +37,7 @@ def usable_traces(traces: np.ndarray) -> np.ndarray:
     return usable
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Recording:
     """One session: traces with their frame rate and, where known, what surrounds them.
 
@@ -146,10 +146,23 @@ class Recording:
                 "start_frame and stop_frame."
             )
 
+    def __repr__(self) -> str:
+        return (
+            f"Recording({self.name!r}, {self.n_neurons} neurons x {self.n_frames} frames at "
+            f"{self.frame_rate_hz:g} Hz)"
+        )
+
     @property
     def n_neurons(self) -> int:
         """Number of neurons."""
         return int(self.traces.shape[0])
+
+    @property
+    def roi_labels(self) -> np.ndarray:
+        """Number of each neuron's ROI in its source, (neurons,); its row without ROIs."""
+        if self.footprints is None:
+            return np.arange(self.n_neurons)
+        return self.footprints.label_values
 
     @property
     def n_frames(self) -> int:

@@ -1,13 +1,25 @@
 """The discrete words that each neuron speaks."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from .errors import CalmError
 
 
-@dataclass(frozen=True, eq=False)
+def checked_roi_labels(labels: np.ndarray, n_neurons: int, *, what: str) -> np.ndarray:
+    """Return one ROI number a neuron, counting from 0 where none are given."""
+    labels = np.asarray(labels, dtype=np.int64)
+    if labels.size == 0:
+        return np.arange(n_neurons)
+    if labels.shape != (n_neurons,):
+        raise CalmError(
+            f"{what}: found ROI labels of shape {labels.shape} for {n_neurons} neurons."
+        )
+    return labels
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class TokenMap:
     """Tokens of every neuron over a recording.
 
@@ -29,6 +41,8 @@ class TokenMap:
         Time of the first token's beginning, in seconds from the recording's start.
     model_name : str
         The checkpoint that made them.
+    roi_labels : numpy.ndarray of int, (neurons,), optional
+        Number of each neuron's ROI in its source; 0, 1, 2 ... if not given.
 
     Raises
     ------
@@ -44,6 +58,7 @@ class TokenMap:
     n_frames: int
     start_s: float = 0.0
     model_name: str = ""
+    roi_labels: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
 
     def __post_init__(self) -> None:
         tokens = np.asarray(self.tokens)
@@ -62,6 +77,14 @@ class TokenMap:
         tokens = tokens.astype(np.int16 if self.n_codes <= 2**15 else np.int32)
         tokens.flags.writeable = False
         object.__setattr__(self, "tokens", tokens)
+        labels = checked_roi_labels(self.roi_labels, len(tokens), what="tokens")
+        object.__setattr__(self, "roi_labels", labels)
+
+    def __repr__(self) -> str:
+        return (
+            f"TokenMap({self.n_neurons} neurons x {self.tokens.shape[1]} tokens of "
+            f"{self.token_duration_s:.3g} s, {self.used_codes} of {self.n_codes} codes used)"
+        )
 
     @property
     def n_neurons(self) -> int:

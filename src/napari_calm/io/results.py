@@ -20,8 +20,9 @@ Result = TypeVar("Result", Forecast, TokenMap)
 def write_forecast(forecast: Forecast, path: str | Path) -> None:
     """Write a forecast as ``.npz`` (everything) or ``.csv`` (mean and quantiles).
 
-    The CSV has one row a neuron and frame: `neuron` (from 0), `frame`, `time_s`,
-    `mean_dff`, and one column a quantile, `q05_dff` for the level 0.05.
+    The CSV has one row a neuron and frame: `neuron` (from 0), `roi_label` (its number in
+    the source), `frame`, `time_s`, `mean_dff`, and one column a quantile, `q05_dff` for
+    the level 0.05.
 
     Raises
     ------
@@ -34,8 +35,8 @@ def write_forecast(forecast: Forecast, path: str | Path) -> None:
 def write_tokens(token_map: TokenMap, path: str | Path) -> None:
     """Write tokens as ``.npz`` (everything) or ``.csv``.
 
-    The CSV has one row a neuron and token: `neuron` and `token_index` (from 0), `time_s`
-    (where the token begins), and `token`.
+    The CSV has one row a neuron and token: `neuron` (from 0), `roi_label` (its number in
+    the source), `token_index`, `time_s` (where the token begins), and `token`.
 
     Raises
     ------
@@ -73,6 +74,7 @@ def forecast_table(forecast: Forecast) -> pd.DataFrame:
     frame = forecast.start_frame + np.arange(n_frames)
     columns: dict[str, np.ndarray] = {
         "neuron": np.repeat(np.arange(n_neurons), n_frames),
+        "roi_label": np.repeat(forecast.roi_labels, n_frames),
         "frame": np.tile(frame, n_neurons),
         "time_s": np.tile(frame / forecast.frame_rate_hz, n_neurons),
         "mean_dff": forecast.mean.ravel(),
@@ -89,6 +91,7 @@ def token_table(token_map: TokenMap) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "neuron": np.repeat(np.arange(n_neurons), n_tokens),
+            "roi_label": np.repeat(token_map.roi_labels, n_tokens),
             "token_index": np.tile(index, n_neurons),
             "time_s": np.tile(
                 token_map.start_s + index * token_map.token_duration_s, n_neurons

@@ -117,6 +117,7 @@ def forecast_steps(
         smoothing_alpha=config.preprocessing.smoothing_alpha,
         model_name=model.name,
         seed=seed,
+        roi_labels=recording.roi_labels,
     )
 
 

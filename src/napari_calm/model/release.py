@@ -208,6 +208,8 @@ def _behaviour_config(head: Mapping[str, Any]) -> BehaviourConfig:
 def _read_settings(config: str | Path | Mapping[str, Any]) -> Mapping[str, Any]:
     if isinstance(config, Mapping):
         return config
+    if not Path(config).is_file():
+        raise CheckpointError(f"{config}: no such file.")
     try:
         values = json.loads(Path(config).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

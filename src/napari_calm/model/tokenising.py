@@ -79,6 +79,7 @@ def tokenize_steps(model: "CalmModel", recording: Recording) -> Steps[TokenMap]:
         frame_rate_hz=recording.frame_rate_hz,
         n_frames=recording.n_frames,
         model_name=model.name,
+        roi_labels=recording.roi_labels,
     )
 
 

@@ -206,4 +206,7 @@ class ForecastSection(Section):
 
     def _skill_text(self) -> str:
         forecast = self._session.forecast
-        return "" if forecast is None else f"{skill_in_words(self._session.skill)} {_COLOURS}"
+        if forecast is None:
+            return ""
+        words = skill_in_words(self._session.skill, forecast.horizon_frames)
+        return f"{words} {_COLOURS}"

@@ -60,7 +60,10 @@ class SessionLayers:
 
     def find(self, role: str):
         """Return the layer of `role`, or None."""
-        return next((layer for layer in self._viewer.layers if role_of(layer) == role), None)
+        # The newest: a reader may just have added the ROIs of another recording.
+        return next(
+            (layer for layer in reversed(self._viewer.layers) if role_of(layer) == role), None
+        )
 
     @property
     def geometry(self) -> Geometry:
@@ -201,7 +204,7 @@ class SessionLayers:
                 **arguments,
                 **look,
             )
-            if look["blending"] == "additive" and hasattr(layer, "colorbar"):
+            if role != TOKENS and hasattr(layer, "colorbar"):
                 layer.colorbar.size = _COLORBAR_PX
                 layer.colorbar.visible = True
             self._rois_to_top()

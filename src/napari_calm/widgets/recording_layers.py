@@ -22,10 +22,11 @@ FOOTPRINTS_KEY = "napari_calm_footprints"
 
 @dataclass(frozen=True)
 class OpenedFolder:
-    """A recording and the still image that shows where it was made."""
+    """A recording, the still image that shows where it was made, and what to know of it."""
 
     recording: Recording
     mean_image: np.ndarray | None = None
+    note: str = ""
 
 
 def open_movie_steps(path: str | Path) -> Steps[tuple]:
@@ -73,16 +74,27 @@ def rois_layer(footprints: Footprints, *, name: str, pixel_size_um: float | None
 
 
 def open_suite2p_steps(
-    folder: str | Path, *, frame_rate_hz: float | None = None, drop_unusable: bool = False
+    folder: str | Path,
+    *,
+    frame_rate_hz: float | None = None,
+    drop_unusable: bool = False,
+    cells_only: bool = False,
 ) -> Steps[OpenedFolder]:
     """Read a suite2p folder with its mean image."""
-    from ..io.suite2p import read_suite2p_mean_image, read_suite2p_steps
+    from ..io.suite2p import describe_suite2p, read_suite2p_mean_image, read_suite2p_steps
 
     yield Progress(0, 1, "reading traces and ROIs")
     recording = yield from read_suite2p_steps(
-        folder, frame_rate_hz=frame_rate_hz, drop_unusable=drop_unusable
+        folder,
+        frame_rate_hz=frame_rate_hz,
+        drop_unusable=drop_unusable,
+        cells_only=cells_only,
     )
-    return OpenedFolder(recording, read_suite2p_mean_image(folder))
+    facts = describe_suite2p(folder)
+    note = ""
+    if "n_cells" in facts:
+        note = f"{facts['n_cells']} of {facts['n_rois']} ROIs are accepted as cells."
+    return OpenedFolder(recording, read_suite2p_mean_image(folder), note)
 
 
 def layers_of_folder(opened: OpenedFolder) -> list[tuple]:
@@ -115,6 +127,7 @@ def _rois(recording: Recording, geometry: Geometry) -> tuple:
         "name": ROIS,
         "features": roi_features(recording.footprints, recording.traces),
         "metadata": {ROLE_KEY: ROIS, RECORDING_KEY: recording},
+        "opacity": 1.0,
         **geometry.of_image(),
     }
     return recording.footprints.label_image, arguments, "labels"

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QFileDialog, QHBoxLayout, QPushButton
 
 from ..core.errors import CalmError
@@ -12,7 +13,7 @@ from ..core.recording import Recording
 from .geometry import Geometry, apply, known_frame_rate_hz, known_pixel_size_um
 from .job import Job
 from .layer_combo import LayerCombo
-from .layers import role_of
+from .layers import ROIS, role_of
 from .recording_layers import (
     FOOTPRINTS_KEY,
     RECORDING_KEY,
@@ -35,12 +36,13 @@ class RecordingSection(Section):
         super().__init__("Recording")
         self._viewer, self._session, self._job = viewer, session, job
         self._rate_is_typed = False
+        self._note = ""
         self.open_suite2p = QPushButton(
             "Open suite2p folder...", objectName="calm_open_suite2p"
         )
         self.open_suite2p.setToolTip(
-            "Open a folder that holds stat.npy and F.npy (usually called plane0). Its traces "
-            "are used as they are; nothing needs to be extracted."
+            "Open a folder that holds stat.npy and F.npy (usually called plane0). Its traces, "
+            "less 0.7 of the neuropil, become dF/F; nothing needs to be extracted."
         )
         self.open_movie = QPushButton("Open...", objectName="calm_open_movie")
         self.open_movie.setToolTip(
@@ -67,6 +69,10 @@ class RecordingSection(Section):
         self.drop_unusable.setToolTip(
             "Neurons whose trace is constant or holds NaN are left out, instead of stopping."
         )
+        self.cells_only = QCheckBox("suite2p: accepted cells only")
+        self.cells_only.setToolTip(
+            "Of a suite2p folder, take only the ROIs that iscell.npy accepts as cells."
+        )
         self.extract = QPushButton("Extract traces", objectName="calm_extract")
         self.extract.setToolTip(
             "Average the movie under each ROI in one pass over it, "
@@ -83,6 +89,7 @@ class RecordingSection(Section):
         self.movie.layer_changed.connect(self._on_movie_layer)
         self.rois.layer_changed.connect(self._say_state)
         self.frame_rate.lineEdit().textEdited.connect(self._on_rate_typed)
+        self.frame_rate.valueChanged.connect(self._say_state)
         for opener in (self.open_suite2p, self.open_sample, self.open_movie, self.open_rois):
             job.guard(opener, lambda: "")
         job.guard(self.extract, self._missing)
@@ -97,6 +104,7 @@ class RecordingSection(Section):
         openers.addWidget(self.open_suite2p, 3)
         openers.addWidget(self.open_sample, 2)
         self.form.addRow(openers)
+        self.form.addRow(self.cells_only)
         for name, combo, button in (
             ("Movie", self.movie, self.open_movie),
             ("ROIs", self.rois, self.open_rois),
@@ -156,6 +164,7 @@ class RecordingSection(Section):
             self._adopt(
                 movie_layer, roi_layer, Geometry(recording.frame_rate_hz, pixel_size_um)
             )
+            self._note = ""
             self._session.set_recording(recording, pixel_size_um=pixel_size_um)
 
         self._job.start(steps(), title="Extract traces", on_done=on_done)
@@ -185,11 +194,19 @@ class RecordingSection(Section):
         """Read a suite2p folder in the worker and show it."""
         typed_hz = self.frame_rate_hz if self._rate_is_typed else None
         steps = open_suite2p_steps(
-            folder, frame_rate_hz=typed_hz, drop_unusable=self.drop_unusable.isChecked()
+            folder,
+            frame_rate_hz=typed_hz,
+            drop_unusable=self.drop_unusable.isChecked(),
+            cells_only=self.cells_only.isChecked(),
         )
         self._job.start(steps, title="Open suite2p folder", on_done=self._on_folder)
 
     def _on_folder(self, opened: OpenedFolder) -> None:
+        for layer in self._viewer.layers:
+            if not role_of(layer):
+                # Another recording's movie would shine through.
+                layer.visible = False
+        self._note = opened.note
         for layer in layers_of_folder(opened):
             self._add(*layer)
         # Not the ROIs, whose controls are for painting.
@@ -225,6 +242,14 @@ class RecordingSection(Section):
         recording = layer.metadata.get(RECORDING_KEY)
         if recording is not None and recording is not self._session.recording:
             self._session.set_recording(recording, pixel_size_um=known_pixel_size_um(layer))
+            # Not now: napari is still busy adding the new layer.
+            QTimer.singleShot(0, lambda: self._remove_other_rois(layer))
+
+    def _remove_other_rois(self, layer) -> None:
+        """Take away the ROIs of the recording before this one."""
+        for other in list(self._viewer.layers):
+            if role_of(other) == ROIS and other is not layer and layer in self._viewer.layers:
+                self._viewer.layers.remove(other)
 
     def _on_movie_layer(self) -> None:
         layer = self.movie.layer
@@ -237,11 +262,12 @@ class RecordingSection(Section):
         self._rate_is_typed = True
 
     def _on_recording(self) -> None:
-        if self._session.recording is not None:
+        # With a movie chosen the field is about that movie, which may be another one.
+        if self._session.recording is not None and self.movie.layer is None:
             self.set_frame_rate_hz(self._session.recording.frame_rate_hz)
         self._say_state()
 
-    def _say_state(self) -> None:
+    def _say_state(self, _value: float = 0.0) -> None:
         recording = self._session.recording
         if recording is None:
             self.say(self._missing())
@@ -249,7 +275,7 @@ class RecordingSection(Section):
             self.say(
                 f"{recording.name}: {recording.n_neurons} neurons, "
                 f"{recording.n_frames} frames, {recording.duration_s:.0f} s "
-                f"at {recording.frame_rate_hz:g} Hz"
+                f"at {recording.frame_rate_hz:g} Hz. {self._note}".strip()
             )
         self._job.refresh_buttons()
 
@@ -261,13 +287,18 @@ class RecordingSection(Section):
             return "Open a movie first: an image layer with three axes (time, y, x)."
         if self.rois.layer is None:
             return "Open or draw ROIs first: a Labels layer over one image (y, x)."
+        if self.frame_rate_hz is None:
+            return "Give the frame rate first, in Hz: the movie's file does not say it."
         return ""
 
     def _adopt(self, movie_layer, roi_layer, geometry: Geometry) -> None:
         """Give the user's own layers the units of ours; one without switches all off."""
         layers = list(self._viewer.layers)
         if movie_layer in layers:
+            # The slider keeps its frame while frames turn into seconds.
+            steps = self._viewer.dims.current_step
             apply(movie_layer, geometry.of_frames())
+            self._viewer.dims.current_step = steps
         if roi_layer in layers:
             apply(roi_layer, geometry.of_image())
             # Our outlines show the same ROIs without covering the movie.

@@ -52,8 +52,8 @@ class TracePanel(DockContent):
         layout.addWidget(self.legend)
         layout.addWidget(self.plot, 1)
         self._connect()
+        self._needs_framing = True
         self._on_theme()
-        self._frame()
 
     def _connect(self) -> None:
         session = self._session
@@ -78,7 +78,7 @@ class TracePanel(DockContent):
 
     def sizeHint(self) -> QSize:
         """Ask for little: the canvas above matters more."""
-        return QSize(600, 230)
+        return QSize(600, 260)
 
     def showEvent(self, event) -> None:
         """Draw what was missed while hidden."""
@@ -93,23 +93,22 @@ class TracePanel(DockContent):
         self._refresh()
 
     def _on_results(self) -> None:
-        self._frame()
+        self._needs_framing = True
         self._redraw_soon()
 
     def _redraw_soon(self) -> None:
         self._redraw.start()
 
-    def _frame(self) -> None:
-        """Show the time that matters: around the forecast, else from the beginning."""
+    def _time_that_matters_s(self) -> tuple[float, float] | None:
+        """Around the forecast, else from the beginning."""
         recording, forecast = self._session.recording, self._session.forecast
-        if recording is not None and forecast is not None:
-            horizon_s = forecast.horizon_frames / forecast.frame_rate_hz
-            before_s = max(4 * horizon_s, 20.0)
-            self.plot.view_time(
-                max(0.0, forecast.start_s - before_s), forecast.start_s + 1.5 * horizon_s
-            )
-        elif recording is not None:
-            self.plot.view_time(0, min(recording.duration_s, _FIRST_VIEW_S))
+        if recording is None:
+            return None
+        if forecast is None:
+            return 0.0, min(recording.duration_s, _FIRST_VIEW_S)
+        horizon_s = forecast.horizon_frames / forecast.frame_rate_hz
+        before_s = max(4 * horizon_s, 20.0)
+        return max(0.0, forecast.start_s - before_s), forecast.start_s + 1.5 * horizon_s
 
     def _on_time(self) -> None:
         if self.isVisible():
@@ -141,7 +140,9 @@ class TracePanel(DockContent):
         self._is_stale = not self.isVisible()
         if self._is_stale:
             return
-        self.plot.show_picture(picture_of(self._session))
+        view_s = self._time_that_matters_s() if self._needs_framing else None
+        self.plot.show_picture(picture_of(self._session), view_s)
+        self._needs_framing = False
         empty = self._session.recording is None
         self.legend.setText(_EMPTY_HINT if empty else self._legend_text())
 

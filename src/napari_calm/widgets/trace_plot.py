@@ -4,13 +4,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pyqtgraph as pg
-from qtpy.QtCore import Qt, Signal
+from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtWidgets import QSizePolicy
 
 from .theme import ThemeColours
 
 _STRIP_HEIGHT = 0.10  # of a trace's slot
-_SLOT_FILL = 1.25  # slot height over the height of the tallest trace
+_SLOT_FILL = 1.25  # slot height over the height of the middle trace
+_RESCALE_AFTER_MS = 200
+_RESCALE_RATIO = 1.3
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,13 @@ class TracePlot(pg.PlotWidget):
         self._cursor = pg.InfiniteLine(angle=90, movable=False)
         self._scale_bar = pg.PlotDataItem()
         self._scale_text = pg.TextItem(anchor=(1, 0.5))
+        self._slot = 1.0
         self._box.sigXRangeChanged.connect(self._place_scale_bar)
+        self._rescale = QTimer(self)
+        self._rescale.setSingleShot(True)
+        self._rescale.setInterval(_RESCALE_AFTER_MS)
+        self._rescale.timeout.connect(self._fit_to_view)
+        self._box.sigXRangeChanged.connect(self._rescale_soon)
 
     def set_colours(self, colours: ThemeColours) -> None:
         """Draw in the colours of napari's theme."""
@@ -133,11 +141,17 @@ class TracePlot(pg.PlotWidget):
         self._scale_text.setColor(colours.text)
         self.show_picture(self._picture)
 
-    def show_picture(self, picture: Picture) -> None:
-        """Draw `picture` in place of what is there; the view in time stays."""
+    def show_picture(self, picture: Picture, view_s: tuple[float, float] | None = None) -> None:
+        """Draw `picture` in place of what is there, showing the time `view_s` if given.
+
+        Traces are scaled to what is in view.
+        """
         self._picture = picture
         self.clear()
-        slot = _slot_dff(picture.rows)
+        self._box.setLimits(xMin=0, xMax=max(picture.end_s, 1e-3), minXRange=0.5)
+        if view_s is not None:
+            self.view_time(*view_s)
+        self._slot = slot = self._slot_in_view()
         ticks = []
         for number, row in enumerate(picture.rows):
             offset = (len(picture.rows) - 1 - number) * slot
@@ -149,10 +163,10 @@ class TracePlot(pg.PlotWidget):
             self.addItem(pg.InfiniteLine(picture.start_s, angle=90, pen=pen))
         for item in (self._cursor, self._scale_bar, self._scale_text):
             self.addItem(item, ignoreBounds=True)
-        self._box.setLimits(xMin=0, xMax=max(picture.end_s, 1e-3), minXRange=0.5)
         top = (len(picture.rows) - 0.2) * slot
         if picture.rows:
-            peak = (len(picture.rows) - 1) * slot + _top(picture.rows[0])
+            first = _visible(picture.rows[0], self._box.viewRange()[0])
+            peak = (len(picture.rows) - 1) * slot + float(first.max())
             top = max(top, min(peak, (len(picture.rows) + 0.5) * slot))
         self._box.setYRange(-0.35 * slot, top + 0.05 * slot, padding=0)
         self._scale_bar_dff = nice_length(slot * 0.5)
@@ -169,6 +183,18 @@ class TracePlot(pg.PlotWidget):
     def view_time(self, start_s: float, stop_s: float) -> None:
         """Show the time from `start_s` to `stop_s`."""
         self._box.setXRange(start_s, stop_s, padding=0)
+
+    def _slot_in_view(self) -> float:
+        return _slot_dff(self._picture.rows, self._box.viewRange()[0])
+
+    def _rescale_soon(self, *_view) -> None:
+        self._rescale.start()
+
+    def _fit_to_view(self) -> None:
+        """Scale the traces anew if what came into view is much larger or smaller."""
+        ratio = self._slot_in_view() / self._slot
+        if not 1 / _RESCALE_RATIO < ratio < _RESCALE_RATIO and self.isVisible():
+            self.show_picture(self._picture)
 
     @property
     def _text_colour(self) -> str:
@@ -198,7 +224,7 @@ class TracePlot(pg.PlotWidget):
         shown = bool(self._picture.rows)
         self._scale_bar.setVisible(shown)
         self._scale_text.setVisible(shown)
-        slot = _slot_dff(self._picture.rows)
+        slot = self._slot
         x = right - 0.012 * (right - left)
         top_row = (len(self._picture.rows) - 1) * slot
         low, high = top_row, top_row + self._scale_bar_dff
@@ -207,17 +233,23 @@ class TracePlot(pg.PlotWidget):
         self._scale_text.setPos(x, (low + high) / 2)
 
 
-def _slot_dff(rows: list[Row]) -> float:
+def _slot_dff(rows: list[Row], view_s: tuple[float, float]) -> float:
     """Return the height that each trace gets, dF/F, the same for all.
 
-    The middle one of the traces fits its slot; a larger one reaches into the next.
+    The middle one of the traces in view fits its slot; a larger one reaches into the next.
     """
-    heights = [_top(row) - min(float(np.percentile(row.trace, 1)), 0.0) for row in rows]
+    heights = []
+    for row in rows:
+        low, high = np.percentile(_visible(row, view_s), (1, 99.5))
+        heights.append(float(high - min(low, 0.0)))
     return max(float(np.median(heights)) if heights else 0.0, 1e-3) * _SLOT_FILL
 
 
-def _top(row: Row) -> float:
-    return float(np.percentile(row.trace, 99.5))
+def _visible(row: Row, view_s: tuple[float, float]) -> np.ndarray:
+    """Return the part of a trace that is in view, or all of it if none is."""
+    first, last = np.searchsorted(row.time_s, view_s)
+    part = row.trace[first : last + 1]
+    return part if part.size else row.trace
 
 
 def nice_length(at_most: float) -> float:
