@@ -224,6 +224,25 @@ def test_bad_input_is_one_line_and_status_one(run, traces, model, tmp_path, chan
     assert not (tmp_path / "f.npz").exists()
 
 
+def test_names_with_brackets_are_printed_as_they_are(run, traces, model, tmp_path):
+    out = tmp_path / "a[" / "b].npz"
+    status, printed, _ = run(*forecast_of(traces, model, out))
+    assert status == 0
+    assert str(out) in printed
+
+
+def test_what_nobody_foresaw_is_one_line_too(run, traces, model, tmp_path, monkeypatch):
+    def broken(*_arguments, **_options):
+        raise ZeroDivisionError("a bug")
+        yield
+
+    monkeypatch.setattr(CalmModel, "forecast_steps", broken)
+    status, _, err = run(*forecast_of(traces, model, tmp_path / "f.npz"))
+    assert status == 1
+    assert "unexpected ZeroDivisionError: a bug" in err
+    assert "Traceback" not in err
+
+
 def test_a_missing_recording_is_status_one(run, model, tmp_path):
     status, _, err = run(*forecast_of(tmp_path / "none.npz", model, tmp_path / "f.npz"))
     assert status == 1

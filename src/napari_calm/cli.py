@@ -4,6 +4,7 @@ Heavy libraries are imported inside the commands, so that --help answers at once
 """
 
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -13,7 +14,6 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import (
     BarColumn,
     SpinnerColumn,
@@ -43,8 +43,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-_out = Console(soft_wrap=True)
-_err = Console(stderr=True, soft_wrap=True)
+# File names may hold brackets: nothing printed here is markup.
+_out = Console(soft_wrap=True, markup=False, highlight=False)
+_err = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
 
 RecordingPath = Annotated[
     Path,
@@ -76,12 +77,22 @@ def main() -> None:
     """Run the command line; errors become one line on stderr and an exit status."""
     try:
         app()
-    except CalmError as error:
-        _err.print(f"[bold red]error[/]: {escape(str(error))}")
-        sys.exit(1)
-    except OSError as error:
-        _err.print(f"[bold red]error[/]: {escape(str(error))}")
-        sys.exit(1)
+    except (CalmError, OSError) as error:
+        _fail(str(error))
+    except Exception as error:
+        if os.environ.get("NAPARI_CALM_DEBUG"):
+            raise
+        reason = str(error).strip().split("\n")[0]
+        _fail(
+            f"unexpected {type(error).__name__}: {reason}. This input was not foreseen; "
+            "NAPARI_CALM_DEBUG=1 shows where it happened."
+        )
+
+
+def _fail(message: str) -> None:
+    _err.print("error:", style="bold red", end=" ")
+    _err.print(message)
+    sys.exit(1)
 
 
 @app.callback(invoke_without_command=True)
@@ -193,7 +204,7 @@ def info(
         return
     table = Table(show_header=False, box=None, pad_edge=False)
     for name, value in facts.items():
-        table.add_row(name.replace("_", " "), escape(_plain(value)))
+        table.add_row(name.replace("_", " "), _plain(value))
     _out.print(table)
 
 
@@ -417,7 +428,7 @@ def _run(steps: Steps[Result]) -> Result:
 def _bar() -> Iterator[ProgressBar]:
     columns = (
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TaskProgressColumn(),
         TimeRemainingColumn(),

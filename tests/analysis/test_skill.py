@@ -7,6 +7,7 @@ from napari_calm.analysis.skill import forecast_skill, skill_over_starts_steps
 from napari_calm.core.progress import run
 from napari_calm.core.recording import Recording
 from napari_calm.model.calm import CalmModel
+from napari_calm.preprocess.smooth import alpha_at_rate, smooth_causally
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +57,48 @@ def test_skill_is_scored_against_what_happened(recording, model):
     table = skill.table()
     assert list(table["method"]) == ["CalM", "copy last", "AR", "mean"]
     assert skill.skill("copy last") == pytest.approx(1 - table["mse"][0] / table["mse"][1])
+
+
+def test_the_truth_is_smoothed_as_the_model_smooths(recording):
+    model = CalmModel.random(seed=0, smoothing_alpha=0.15)
+    forecast = model.forecast(recording, start_frame=200, horizon_frames=20, samples=4)
+    skill = forecast_skill(recording, forecast)
+    smoothed = smooth_causally(recording.traces, 0.15)
+    scale = smoothed[:, :200].std(axis=1, keepdims=True)
+    error = (forecast.mean - smoothed[:, 200:220]) / scale
+    np.testing.assert_allclose(skill.mse[0], (error**2).mean(axis=0), rtol=1e-3)
+
+
+def test_smoothing_is_as_strong_at_another_rate():
+    # A step settles to the same share after the same time at both rates.
+    slow = smooth_causally(np.r_[0.0, np.ones(12)], 0.15)
+    alpha = alpha_at_rate(0.15, 6.0, 30.0)
+    fast = smooth_causally(np.r_[0.0, np.ones(60)], alpha)
+    np.testing.assert_allclose(fast[5::5], slow[1:], atol=1e-9)
+    model = CalmModel.random(smoothing_alpha=0.15)
+    traces = np.random.default_rng(0).normal(size=(3, 600))
+    forecast = model.forecast(Recording(traces, 30.0), start_frame=400, horizon_frames=5)
+    assert forecast.smoothing_alpha == pytest.approx(alpha_at_rate(0.15, 10.0, 30.0))
+
+
+@pytest.mark.parametrize("frame_rate_hz", [6.0, 30.0, 2.0])
+def test_the_mean_of_white_noise_scores_one_at_every_rate(model, frame_rate_hz):
+    traces = np.random.default_rng(0).normal(size=(40, 900))
+    recording = Recording(traces, frame_rate_hz=frame_rate_hz)
+    forecast = model.forecast(recording, start_frame=800, horizon_frames=40, samples=2)
+    assert forecast_skill(recording, forecast).mean_mse("mean") == pytest.approx(1.0, abs=0.1)
+
+
+def test_neurons_silent_before_the_start_are_left_out_of_the_score(recording, model):
+    traces = recording.traces.copy()
+    traces[1:, :200] = 0.0
+    silent = Recording(traces, frame_rate_hz=6.0)
+    forecast = model.forecast(silent, start_frame=200, horizon_frames=10, samples=2)
+    assert np.abs(forecast.samples).max() < 1e3
+    one = Recording(traces[:1], frame_rate_hz=6.0)
+    last = forecast_skill(silent, forecast).mean_mse("copy last")
+    alone = model.forecast(one, start_frame=200, horizon_frames=10, samples=2)
+    assert last == pytest.approx(forecast_skill(one, alone).mean_mse("copy last"))
 
 
 def test_frames_past_the_end_are_not_scored(recording, model):

@@ -210,6 +210,14 @@ def test_an_impossible_forecast_is_refused(changes):
         a_forecast(**changes)
 
 
+def test_a_written_file_has_the_usual_permissions(tmp_path):
+    plain, written = tmp_path / "plain", tmp_path / "written"
+    plain.write_text("")
+    with replacing(written) as partial:
+        partial.write_text("")
+    assert written.stat().st_mode == plain.stat().st_mode
+
+
 def write_half(path):
     with replacing(path) as partial:
         partial.write_text("new, half wri")

@@ -110,6 +110,12 @@ def test_a_truncated_file_is_refused(folder):
         ({"tokenizer": {"width": 15, "n_heads": 2}}, "does not split into 2 heads"),
         ({"tokenizer": [1]}, "expected a table"),
         ({"preprocessing": {"smoothing_alpha": 0}}, "smoothing_alpha is 0"),
+        ({"preprocessing": {"frame_rate_range_hz": "ab"}}, "expected two rates"),
+        ({"tokenizer": None}, "expected a table"),
+        ({"tokenizer": {"window": 4.0}}, "expected int"),
+        ({"dynamics": {"n_layers": "2"}}, "expected int"),
+        ({"dynamics": {"max_neurons": 0}}, "expected 1 or more"),
+        ({"name": 5}, "expected str"),
     ],
 )
 def test_an_impossible_configuration_is_explained(folder, change, message):
@@ -118,6 +124,23 @@ def test_an_impossible_configuration_is_explained(folder, change, message):
     with pytest.raises(CheckpointError, match=message) as error:
         load_model(folder)
     assert str(path) in str(error.value)
+
+
+def test_sizes_are_compared_before_memory_is_taken(folder):
+    path = folder / "config.json"
+    values = json.loads(path.read_text())
+    values["dynamics"]["n_neurons"] = 10**12
+    path.write_text(json.dumps(values))
+    with pytest.raises(CheckpointError, match=r"neuron_embed.weight is \(0, 16\), expected"):
+        load_model(folder)
+
+
+def test_weights_that_are_no_real_numbers_are_refused(folder):
+    weights = load_file(folder / "model.safetensors")
+    weights["dynamics.norm_out.weight"] = torch.ones(16, dtype=torch.int64)
+    save_file(weights, folder / "model.safetensors")
+    with pytest.raises(CheckpointError, match="not real numbers"):
+        load_model(folder)
 
 
 def test_a_configuration_that_is_not_json_is_explained(folder):

@@ -7,6 +7,7 @@ import torch
 from napari_calm.core.errors import CalmError, RecordingError
 from napari_calm.core.progress import Progress
 from napari_calm.core.recording import Recording
+from napari_calm.model import forecasting
 from napari_calm.model.calm import CalmModel
 from napari_calm.model.forecasting import prepare_context
 
@@ -42,15 +43,14 @@ def test_no_frame_from_the_start_on_changes_a_forecast(frame_rate_hz, smoothing_
     assert not np.array_equal(forecast.samples, seen.samples)
 
 
-@pytest.mark.parametrize("frame_rate_hz", [6.0, 30.0, 1.7])
+@pytest.mark.parametrize("frame_rate_hz", [6.0, 30.0, 1.7, 2.0, 0.5])
 def test_no_later_frame_changes_an_earlier_token(model, frame_rate_hz):
     recording = a_recording(n_frames=600, frame_rate_hz=frame_rate_hz)
     changed_from = 400
     tokens = model.tokenize(recording)
     changed = model.tokenize(with_later_frames_changed(recording, changed_from))
-    # One frame of slack: an interpolated frame looks half a frame ahead.
-    changed_s = (changed_from - 1) / frame_rate_hz
-    n_before = int(changed_s / tokens.token_duration_s)
+    changed_s = changed_from / frame_rate_hz
+    n_before = int(changed_s / tokens.token_duration_s + 1e-9)
     np.testing.assert_array_equal(tokens.tokens[:, :n_before], changed.tokens[:, :n_before])
     assert not np.array_equal(tokens.tokens, changed.tokens)
 
@@ -139,6 +139,56 @@ def test_large_populations_are_dealt_into_groups(monkeypatch):
     assert np.isfinite(grouped.samples).all()
 
 
+def test_every_sample_draws_its_groups_anew(monkeypatch):
+    model = CalmModel.random(seed=1)
+    model.config = replace(model.config, dynamics=replace(model.config.dynamics, max_neurons=4))
+    batches = list(forecasting._batches(model, 8, samples=6, seed=0, n_new=3))
+    groups = {
+        sample: frozenset(
+            frozenset(neurons.tolist())
+            for batch in batches
+            for number, neurons in zip(batch.samples, batch.neurons, strict=True)
+            if number == sample
+        )
+        for sample in range(6)
+    }
+    assert all(len(pair) == 2 for pair in groups.values())
+    assert all(sorted(n for group in pair for n in group) == list(range(8))
+               for pair in groups.values())  # fmt: skip
+    assert len(set(groups.values())) > 1
+
+
+@pytest.mark.parametrize("frame_rate_hz", [30.0, 1.7])
+def test_a_resampled_forecast_follows_on_from_the_last_frame(frame_rate_hz, monkeypatch):
+    # Were the decoded frames all equal to the last context frame, nothing else could come out.
+    model = CalmModel.random(seed=1)
+    recording = a_recording(n_frames=400, frame_rate_hz=frame_rate_hz)
+    start = 300
+    last = prepare_context(model, recording, start).units[:, -1:]
+
+    def constant(_model, tokens, n_prefix):
+        yield Progress(0, 1, "")
+        return np.repeat(last, (tokens.shape[1] - n_prefix) * 4, axis=1)
+
+    monkeypatch.setattr(forecasting, "_decode_steps", constant)
+    forecast = model.forecast(recording, start_frame=start, horizon_frames=9, samples=1)
+    expected = last * forecast.scale[:, None] + forecast.centre[:, None]
+    np.testing.assert_allclose(forecast.mean, np.repeat(expected, 9, axis=1), rtol=1e-4)
+
+
+@pytest.mark.parametrize("unit", [1e-9, 1e6])
+def test_tokens_do_not_depend_on_the_unit(model, unit):
+    recording = a_recording()
+    scaled = Recording(recording.traces * unit, frame_rate_hz=6.0)
+    same = model.tokenize(recording).tokens == model.tokenize(scaled).tokens
+    assert same.mean() > 0.99
+
+
+def test_a_request_too_large_for_memory_is_refused(model):
+    with pytest.raises(CalmError, match="fewer samples or a shorter horizon"):
+        model.forecast(a_recording(), start_frame=100, horizon_frames=10**9)
+
+
 def test_the_context_is_the_recordings_own_frames_inside_the_rate_range(model):
     recording = a_recording()
     context = prepare_context(model, recording, 100)
@@ -203,6 +253,8 @@ def test_a_start_outside_the_recording_is_refused(model, start_frame):
     [
         ({"horizon_frames": 0}, "horizon is 0"),
         ({"samples": -1}, "samples is -1"),
+        ({"seed": -1}, "seed is -1"),
+        ({"seed": 2**70}, "seed is"),
         ({"neuron_ids": np.zeros(7, int)}, "has 0 rows"),
         ({"session_id": 3}, "has 0 rows"),
     ],
@@ -232,7 +284,9 @@ def test_progress_rises_to_its_total(model):
             break
     assert all(isinstance(p, Progress) and 0 <= p.done <= p.total for p in seen)
     assert seen[-1].fraction == 1.0
-    assert [p.done for p in seen] == sorted(p.done for p in seen)
+    for stage in {p.stage for p in seen}:
+        done = [p.done for p in seen if p.stage == stage]
+        assert done == sorted(done)
 
 
 def test_gradients_stay_switched_on_for_the_caller(model):

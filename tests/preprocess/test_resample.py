@@ -62,6 +62,23 @@ def test_rows_are_averages(frame_rate_hz, rate_hz, n_frames):
     assert matrix.data.min() >= 0
 
 
+@pytest.mark.parametrize("end_aligned", [True, False])
+def test_faster_frames_lean_on_no_frame_that_has_not_begun(end_aligned):
+    matrix = resampling_matrix(40, 1.7, 5.1, end_aligned=end_aligned).toarray()
+    end_frames = (np.arange(len(matrix)) + 1) / 3
+    for row, end in zip(matrix, end_frames, strict=True):
+        assert np.flatnonzero(row).max() < end
+
+
+def test_a_faster_model_returns_frames_where_it_found_them():
+    line = np.arange(40.0)
+    faster = resampling_matrix(40, 2.0, 6.0, end_aligned=True) @ line
+    back = forecast_matrix(10, 2.0, 6.0) @ faster[-31:]
+    # The last frame ends half a model frame after the last model frame's middle.
+    np.testing.assert_allclose(back[:-1], line[-10:-1])
+    assert back[-1] == pytest.approx(line[-1] - 1 / 6)
+
+
 def test_a_forecast_returns_to_the_recordings_frames():
     # Model frames end 0.1 s apart; frame k of the forecast is centred at (k + 0.5) / 30 s.
     n_model = model_horizon_frames(9, 30.0, 10.0)

@@ -7,14 +7,18 @@ import pytest
 import torch
 
 from napari_calm.core.errors import CheckpointError, ConfigError
+from napari_calm.core.progress import run
 from napari_calm.core.recording import Recording
 from napari_calm.io.traces import write_recording
+from napari_calm.model.calm import CalmModel
 from napari_calm.model.checkpoint import load_model
 from napari_calm.model.config import PreprocessingConfig, TokenizerConfig
 from napari_calm.model.tokenizer import Quantizer, Tokenizer
+from napari_calm.train import dynamics_training, tokenizer_training
 from napari_calm.train.config import OptimiserConfig, pretrain_config, read_pretrain_config
 from napari_calm.train.data import WindowSampler
 from napari_calm.train.dynamics_training import nearest_codes, with_token_noise
+from napari_calm.train.model_card import held_back_skills_steps
 from napari_calm.train.optimise import learning_rate_at, make_optimiser
 from napari_calm.train.pretrain import pretrain, pretrain_steps
 from napari_calm.train.tokenizer_loss import usage_entropy
@@ -99,6 +103,12 @@ def test_a_damaged_training_state_is_explained(config_file, tmp_path):
     [
         ("width = 16", "widht = 16", "unknown widht"),
         ("steps = 40", "steps = 0", "steps"),
+        ("steps = 40", "steps = 6.5", "expected int"),
+        ("steps = 40", "steps = 10", "codebook would never be trained"),
+        ("batch_traces = 32", "batch_traces = 0", "expected 1 or more"),
+        ("seed = 3", "seed = -1", "expected 0 or more"),
+        ("save_every = 5", "save_every = 0", "expected 1 or more"),
+        ("learning_rate = 3e-3 }", "learning_rate = nan }", "finite"),
         ("[[data.simulated]]", "[[data.simulate]]", "unknown simulate"),
         ("max_frames = 32", "max_frames = 33", "must be a multiple"),
         ("n_codes = 16\nn_layers", "n_codes = 17\nn_layers", "must be equal"),
@@ -135,6 +145,59 @@ def test_no_validation_frame_enters_training():
         rng = np.random.default_rng(1)
         drawn.append([sampler.training_window(rng, 3) for _ in range(300)])
     np.testing.assert_array_equal(drawn[0], drawn[1])
+
+
+def test_validation_horizons_lie_in_the_part_that_training_never_sees():
+    traces = np.random.default_rng(0).normal(size=(4, 400))
+    settings = PreprocessingConfig(context_frames=16, max_frames=32)
+    changed = traces.copy()
+    changed[:, 340:] += 100.0
+    drawn = [
+        WindowSampler([Recording(values, 6.0)], settings, 0.15).validation_windows(4, 3, seed=0)
+        for values in (traces, changed)
+    ]
+    assert len(drawn[0]) == 4
+    for before, after in zip(*drawn, strict=True):
+        assert (before[:, 16:] != after[:, 16:]).all()
+
+
+def test_the_card_scores_only_the_validation_part(monkeypatch):
+    started = []
+
+    def noted(model, recording, **request):
+        started.append(request["start_frame"])
+        return (yield from real(model, recording, **request))
+
+    real = CalmModel.forecast_steps
+    monkeypatch.setattr(CalmModel, "forecast_steps", noted)
+    traces = np.random.default_rng(0).normal(size=(4, 400))
+    model = CalmModel.random()
+    skills = run(held_back_skills_steps(model, [Recording(traces, 6.0)], 0.15))
+    assert len(skills) == 1
+    assert min(started) >= 340
+
+
+def test_training_replaces_tokens_and_starts_the_codebook_at_the_latents(
+    config_file, tmp_path, monkeypatch
+):
+    noisy, started = [], []
+    noise, start = dynamics_training.with_token_noise, tokenizer_training._start_codebook
+
+    def noted_noise(tokens, *arguments):
+        replaced = noise(tokens, *arguments)
+        noisy.append((replaced != tokens).double().mean().item())
+        return replaced
+
+    def noted_start(tokenizer, *arguments):
+        before = tokenizer.quantizer.codebook.clone()
+        start(tokenizer, *arguments)
+        started.append(not torch.equal(before, tokenizer.quantizer.codebook))
+
+    monkeypatch.setattr(dynamics_training, "with_token_noise", noted_noise)
+    monkeypatch.setattr(tokenizer_training, "_start_codebook", noted_start)
+    pretrain(read_pretrain_config(config_file), tmp_path / "model", device="cpu")
+    assert started == [True]
+    assert np.mean(noisy) == pytest.approx(0.1, abs=0.03)
 
 
 def test_windows_are_normalised_as_in_a_forecast():

@@ -25,8 +25,9 @@ class ForecastSkill:
     methods : tuple of str
         The model first.
     mse : numpy.ndarray, (methods, horizon frames)
-        Mean squared error over neurons (and starts), each neuron in units of its standard
-        deviation before the start.
+        Mean squared error over neurons (and starts), each neuron in units of its variance
+        before the start. Neurons that did not vary before the start are left out; if none
+        did, the unit is dF/F squared.
     coverage_90 : float
         Share of true values inside the model's 90 % band; NaN without samples.
     n_starts : int
@@ -101,8 +102,14 @@ def forecast_skill(recording: Recording, forecast: Forecast) -> ForecastSkill | 
     forecasts = {MODEL: forecast.mean[:, :n_known]} | {
         name: baseline(history, n_known) for name, baseline in BASELINES.items()
     }
-    scale = forecast.scale[:, None]
-    mse = [(((values - truth) / scale) ** 2).mean(axis=0) for values in forecasts.values()]
+    deviation = history.std(axis=1, dtype=np.float64)
+    scored = deviation > 1e-6 * deviation.max()
+    if not scored.any():
+        deviation, scored = np.ones_like(deviation), np.ones_like(scored)
+    scale = deviation[scored, None]
+    mse = [
+        (((values - truth)[scored] / scale) ** 2).mean(axis=0) for values in forecasts.values()
+    ]
     low, high = forecast.quantiles[0], forecast.quantiles[-1]
     inside = (truth >= low[:, :n_known]) & (truth <= high[:, :n_known])
     has_band = forecast.samples.shape[0] > 1

@@ -31,7 +31,8 @@ class Forecast:
         dF/F = centre + scale * normalised; statistics of frames before the start only.
     smoothing_alpha : float
         1 if the forecast is of the trace itself; below 1 it is of the trace after the
-        causal smoothing s[t] = alpha x[t] + (1 - alpha) s[t-1] of the checkpoint.
+        causal smoothing s[t] = alpha x[t] + (1 - alpha) s[t-1] of the checkpoint, with
+        alpha as it is at the recording's own frame rate.
     model_name, seed : str, int
         What made it.
     roi_labels : numpy.ndarray of int, (neurons,), optional

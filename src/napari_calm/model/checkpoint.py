@@ -47,9 +47,17 @@ def load_model(name_or_folder: str | Path, device: str = "auto") -> CalmModel:
     folder = _find(name_or_folder)
     config = _read_config(folder)
     weights = _read_weights(folder / WEIGHTS_FILE)
-    model = CalmModel(config)
+    try:
+        # Without memory behind it: a wrong size must not cost any before it is noticed.
+        with torch.device("meta"):
+            model = CalmModel(config)
+    except (RuntimeError, TypeError, ValueError, OverflowError) as error:
+        reason = str(error).split("\n")[0]
+        raise CheckpointError(
+            f"{folder / CONFIG_FILE}: no model can be made of it ({reason})."
+        ) from error
     _check_weights(folder, model.state_dict(), weights)
-    model.load_state_dict(weights)
+    model.load_state_dict({k: v.float() for k, v in weights.items()}, assign=True)
     return model.to(choose_device(device)).eval()
 
 
@@ -106,7 +114,7 @@ def _read_config(folder: Path) -> CalmConfig:
     path = folder / CONFIG_FILE
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise CheckpointError(f"{path}: not readable as JSON ({error}).") from error
     version = values.pop("format_version", None) if isinstance(values, dict) else None
     if version != FORMAT_VERSION:
@@ -144,10 +152,16 @@ def _check_weights(folder: Path, expected: dict[str, Tensor], found: dict[str, T
         for name in expected
         if name in found and found[name].shape != expected[name].shape
     ]
+    kinds = [
+        f"{name} is {tensor.dtype}"
+        for name, tensor in found.items()
+        if tensor.dtype not in (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+    ]
     problems = (
         [f"missing {_some(missing)}"] * bool(missing)
         + [f"unknown {_some(unknown)}"] * bool(unknown)
         + [f"wrong shape: {_some(shapes)}"] * bool(shapes)
+        + [f"not real numbers: {_some(kinds)}"] * bool(kinds)
     )
     if problems:
         raise CheckpointError(

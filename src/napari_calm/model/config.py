@@ -1,5 +1,6 @@
 """What defines a CalM model besides its weights."""
 
+import math
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, TypeVar
 
@@ -33,6 +34,15 @@ class TokenizerConfig:
 
     def __post_init__(self) -> None:
         _check_heads("tokenizer", self.width, self.n_heads)
+        at_least(
+            self, "tokenizer", n_codes=2, n_encoder_blocks=0, n_decoder_blocks=0,
+            look_ahead_tokens=0, latent_memory=0, dropout=0,
+        )  # fmt: skip
+        if self.latent_memory >= 1 or self.dropout >= 1:
+            raise ConfigError(
+                f"tokenizer: latent_memory ({self.latent_memory}) and dropout ({self.dropout}) "
+                "must be below 1."
+            )
         if self.window % 2 or self.stride % 2 or not 2 <= self.stride <= self.window:
             raise ConfigError(
                 f"tokenizer: window {self.window} and stride {self.stride} must be even, with "
@@ -63,6 +73,13 @@ class DynamicsConfig:
 
     def __post_init__(self) -> None:
         _check_heads("dynamics", self.width, self.n_heads)
+        at_least(
+            self, "dynamics", n_codes=2, n_layers=1, mlp_width=1, n_neurons=0, n_sessions=0,
+            max_neurons=1, time_embedding_rows=0, dropout=0, embedding_dropout=0,
+            attention_dropout=0,
+        )  # fmt: skip
+        if max(self.dropout, self.embedding_dropout, self.attention_dropout) >= 1:
+            raise ConfigError("dynamics: dropouts must be below 1.")
 
 
 @dataclass(frozen=True)
@@ -74,6 +91,12 @@ class BehaviourConfig:
     rank: int = 16
     smoother_taps: int = 9
     dropout: float = 0.5
+
+    def __post_init__(self) -> None:
+        at_least(
+            self, "behaviour", n_channels=1, frames_per_token=1, rank=1, smoother_taps=1,
+            dropout=0,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -102,8 +125,14 @@ class PreprocessingConfig:
     centre: Literal["context", "history"] = "context"
 
     def __post_init__(self) -> None:
-        low, high = self.frame_rate_range_hz
-        object.__setattr__(self, "frame_rate_range_hz", (float(low), float(high)))
+        try:
+            low, high = map(float, self.frame_rate_range_hz)
+        except (TypeError, ValueError) as error:
+            raise ConfigError(
+                f"preprocessing: frame_rate_range_hz is {self.frame_rate_range_hz!r}; expected "
+                "two rates in Hz."
+            ) from error
+        object.__setattr__(self, "frame_rate_range_hz", (low, high))
         if not 0 < low <= high:
             raise ConfigError(f"preprocessing: frame_rate_range_hz is {low} to {high} Hz.")
         if not 0 < self.smoothing_alpha <= 1:
@@ -178,7 +207,7 @@ class CalmConfig:
             "behaviour": BehaviourConfig,
         }
         for name, section in sections.items():
-            if values.get(name) is not None:
+            if name in values and not (name == "behaviour" and values[name] is None):
                 values[name] = build_section(section, values[name], name)
         return build_section(cls, values, "model")
 
@@ -195,10 +224,39 @@ def build_section(section: type[Section], values: Any, name: str) -> Section:
         raise ConfigError(
             f"{name}: unknown {', '.join(unknown)}; known are {', '.join(sorted(known))}."
         )
+    for each in fields(section):  # type: ignore[arg-type]
+        if each.name in values:
+            _check_type(f"{name}.{each.name}", values[each.name], str(each.type))
     try:
         return section(**values)
     except (TypeError, ZeroDivisionError) as error:
         raise ConfigError(f"{name}: {error}.") from error
+
+
+def at_least(section: object, name: str, **least: float) -> None:
+    """Refuse settings of `section` below their least values."""
+    for setting, value in least.items():
+        if getattr(section, setting) < value:
+            found = getattr(section, setting)
+            raise ConfigError(f"{name}: {setting} is {found}; expected {value:g} or more.")
+
+
+def _check_type(name: str, value: Any, expected: str) -> None:
+    """Refuse a value of another plain type than the annotation `expected` says."""
+    kinds: dict[str, tuple[type, ...]] = {
+        "int": (int,),
+        "float": (int, float),
+        "bool": (bool,),
+        "str": (str,),
+    }
+    annotation = expected.removeprefix("<class '").removesuffix("'>")
+    if annotation not in kinds:
+        return
+    is_flag = isinstance(value, bool) and annotation != "bool"
+    if is_flag or not isinstance(value, kinds[annotation]):
+        raise ConfigError(f"{name} is {value!r}; expected {annotation}.")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ConfigError(f"{name} is {value}; expected a finite number.")
 
 
 def _check_heads(name: str, width: int, n_heads: int) -> None:

@@ -13,15 +13,16 @@ from ..core.progress import Progress, Steps, retold
 from ..core.recording import Recording
 from ..preprocess.normalise import Normalisation, normalisation_from
 from ..preprocess.resample import forecast_matrix, model_horizon_frames, resampling_matrix
-from ..preprocess.smooth import smooth_causally
+from ..preprocess.smooth import alpha_at_rate, smooth_causally
 from .budget import dynamics_positions, tokenizer_positions
 from .rollout import Choose, most_likely, roll_out_steps, sampled, windows
-from .tokenising import check_length
+from .tokenising import check_length, token_rows_steps
 
 if TYPE_CHECKING:
     from .calm import CalmModel
 
 QUANTILE_LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
+MOST_BYTES = 4e9
 
 
 class Context(NamedTuple):
@@ -57,19 +58,19 @@ def forecast_steps(
     session_id: int | None = None,
 ) -> Steps[Forecast]:
     """Forecast a recording; see `CalmModel.forecast`."""
-    _check_request(
-        model, recording, start_frame, horizon_frames, samples, neuron_ids, session_id
-    )
+    _check_request(model, recording, start_frame, horizon_frames, samples, seed)
+    _check_ids(model, recording, neuron_ids, session_id)
     config = model.config
     rate_hz = model.model_rate_hz(recording.frame_rate_hz)
     context = prepare_context(model, recording, start_frame)
     n_model_frames = model_horizon_frames(horizon_frames, recording.frame_rate_hz, rate_hz)
     n_new = -(-n_model_frames // config.tokenizer.stride)
     back = forecast_matrix(horizon_frames, recording.frame_rate_hz, rate_hz)
-    with torch.no_grad():
-        prefix = model.tokenizer.tokenize(
-            torch.as_tensor(context.units, dtype=torch.float32, device=model.device)
-        )
+    found = yield from retold(
+        token_rows_steps(model, context.units),
+        lambda done: Progress(done, recording.n_neurons, "Tokenising the context"),
+    )
+    prefix = torch.as_tensor(found, device=model.device)
     trajectories = np.empty((max(samples, 1), recording.n_neurons, horizon_frames), np.float32)
     batches = list(_batches(model, recording.n_neurons, samples, seed, n_new))
     total = len(batches) * n_new
@@ -114,7 +115,9 @@ def forecast_steps(
         frame_rate_hz=recording.frame_rate_hz,
         centre=context.normalisation.centre,
         scale=context.normalisation.scale,
-        smoothing_alpha=config.preprocessing.smoothing_alpha,
+        smoothing_alpha=alpha_at_rate(
+            config.preprocessing.smoothing_alpha, rate_hz, recording.frame_rate_hz
+        ),
         model_name=model.name,
         seed=seed,
         roi_labels=recording.roi_labels,
@@ -207,8 +210,7 @@ def _check_request(
     start_frame: int,
     horizon_frames: int,
     samples: int,
-    neuron_ids: np.ndarray | None,
-    session_id: int | None,
+    seed: int,
 ) -> None:
     check_length(model, recording)
     earliest = model.context_frames_of(recording.frame_rate_hz)
@@ -223,10 +225,27 @@ def _check_request(
         raise CalmError(
             f"forecast: the horizon is {horizon_frames} frames; it must be at least 1."
         )
+    if not 0 <= seed < 2**63:
+        raise CalmError(f"forecast: the seed is {seed}; it must be 0 or more, below 2^63.")
+    n_bytes = 4 * max(samples, 1) * recording.n_neurons * horizon_frames
+    if n_bytes > MOST_BYTES:
+        raise CalmError(
+            f"forecast: {samples} samples of {recording.n_neurons} neurons x {horizon_frames} "
+            f"frames take {n_bytes / 1e9:.3g} GB; at most {MOST_BYTES / 1e9:g} GB are made at "
+            "once. Ask for fewer samples or a shorter horizon."
+        )
     if samples < 0:
         raise CalmError(
             f"forecast: samples is {samples}; 0 means greedy, above 0 so many draws."
         )
+
+
+def _check_ids(
+    model: "CalmModel",
+    recording: Recording,
+    neuron_ids: np.ndarray | None,
+    session_id: int | None,
+) -> None:
     for what, ids, n_rows, shape in (
         ("neuron_ids", neuron_ids, model.config.dynamics.n_neurons, (recording.n_neurons,)),
         ("session_id", session_id, model.config.dynamics.n_sessions, ()),

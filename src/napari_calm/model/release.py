@@ -2,6 +2,7 @@
 
 import json
 import re
+import struct
 from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
@@ -231,7 +232,15 @@ def _read_state(
             content = torch.load(source, map_location="cpu", weights_only=True)
         except FileNotFoundError as error:
             raise CheckpointError(f"{where}: no such file.") from error
-        except (UnpicklingError, RuntimeError, EOFError, ValueError, OSError) as error:
+        except (
+            UnpicklingError,
+            RuntimeError,
+            LookupError,
+            EOFError,
+            ValueError,
+            OSError,
+            struct.error,
+        ) as error:
             first_line = str(error).strip().splitlines()[0] if str(error).strip() else "damaged"
             raise CheckpointError(
                 f"{where}: not a file of plain weights ({first_line}). It was opened in the "

@@ -1,12 +1,13 @@
 """Tokens of a whole recording, block by block."""
 
+from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from ..core.errors import CalmError, RecordingError
-from ..core.progress import Progress, Steps
+from ..core.progress import Progress, Steps, retold
 from ..core.recording import Recording
 from ..core.token_map import TokenMap
 from ..preprocess.normalise import normalisation_from
@@ -61,16 +62,13 @@ def tokenize_steps(model: "CalmModel", recording: Recording) -> Steps[TokenMap]:
         units = normalisation_from(known, context, config.preprocessing.centre).apply(
             traces[:, first:stop]
         )
-        rows_at_once = max(
-            1, tokenizer_positions(config.tokenizer, model.device) * stride // units.shape[1]
+        found = yield from retold(
+            token_rows_steps(model, units),
+            lambda rows, done=done: Progress(  # type: ignore[misc]
+                done * n_neurons + rows, len(starts) * n_neurons, "Tokenising"
+            ),
         )
-        for row in range(0, n_neurons, rows_at_once):
-            rows = slice(row, row + rows_at_once)
-            found = _tokenize(model, units[rows])
-            tokens[rows, start // stride : stop // stride] = found[
-                :, (start - first) // stride :
-            ]
-            yield Progress(done * n_neurons + row, len(starts) * n_neurons, "Tokenising")
+        tokens[:, start // stride : stop // stride] = found[:, (start - first) // stride :]
     return TokenMap(
         tokens=tokens,
         n_codes=config.tokenizer.n_codes,
@@ -84,7 +82,16 @@ def tokenize_steps(model: "CalmModel", recording: Recording) -> Steps[TokenMap]:
 
 
 @torch.no_grad()
-def _tokenize(model: "CalmModel", units: np.ndarray) -> np.ndarray:
-    x = torch.as_tensor(units, dtype=torch.float32, device=model.device)
-    tokens: np.ndarray = model.tokenizer.tokenize(x).cpu().numpy()
-    return tokens
+def token_rows_steps(model: "CalmModel", units: np.ndarray) -> Generator[int, None, np.ndarray]:
+    """Tokens of normalised rows (rows, frames), some rows at a time; yields rows done."""
+    stride = model.config.tokenizer.stride
+    n_rows, n_frames = units.shape
+    at_once = tokenizer_positions(model.config.tokenizer, model.device) * stride // n_frames
+    at_once = max(1, at_once)
+    parts = []
+    for row in range(0, n_rows, at_once):
+        part = units[row : row + at_once]
+        x = torch.as_tensor(part, dtype=torch.float32, device=model.device)
+        parts.append(model.tokenizer.tokenize(x).cpu().numpy())
+        yield min(row + at_once, n_rows)
+    return np.concatenate(parts)

@@ -8,7 +8,6 @@ import numpy as np
 # A neuron that was silent so far gets this share of the population's typical scale, so
 # that its first transient does not become a value the model has never seen.
 SCALE_FLOOR = 0.05
-EPSILON = 1e-6
 
 
 @dataclass(frozen=True)
@@ -47,8 +46,9 @@ def normalisation_from(
     """
     part = history[:, -context_frames:] if centre == "context" else history
     deviation = history.std(axis=1, dtype=np.float64)
-    floor = SCALE_FLOOR * float(np.median(deviation))
+    varying = deviation[deviation > 0]
+    typical = float(np.median(varying)) if varying.size else 1.0
     return Normalisation(
         centre=part.mean(axis=1, dtype=np.float64).astype(np.float32),
-        scale=(np.maximum(deviation, floor) + EPSILON).astype(np.float32),
+        scale=np.maximum(deviation, SCALE_FLOOR * typical).astype(np.float32),
     )

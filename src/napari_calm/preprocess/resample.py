@@ -2,8 +2,9 @@
 
 Slower is a longer exposure: each new frame is the mean over its interval, which keeps
 fast noise from folding into slow signals and looks at nothing outside the interval.
-Faster is linear interpolation between frame centres. Both are small matrices, so they
-are exact about which frames enter which result.
+Faster is linear interpolation in which a frame's value is reached at the frame's end, so
+nothing leans on a frame that has not begun. Both are small matrices, so they are exact about
+which frames enter which result.
 """
 
 import math
@@ -59,7 +60,7 @@ def resampling_matrix(
     offset = n_frames - n_new * step if end_aligned else 0.0
     if new_rate_hz > frame_rate_hz:
         centres = offset + (np.arange(n_new) + 0.5) * step
-        return interpolation_matrix(centres - 0.5, n_frames)
+        return interpolation_matrix(centres - 1.0, n_frames)
     edges = np.clip(offset + np.arange(n_new + 1) * step, 0, n_frames)
     first = np.floor(edges[:-1] + 1e-9).astype(np.int64)
     width = math.ceil(step) + 1
@@ -100,8 +101,11 @@ def forecast_matrix(
         shifted = sp.eye_array(horizon_frames, horizon_frames + 1, k=1, format="csr")
         return sp.csr_array(shifted)
     n_model = model_horizon_frames(horizon_frames, frame_rate_hz, model_rate_hz)
-    centre_s = (np.arange(horizon_frames) + 0.5) / frame_rate_hz
-    return interpolation_matrix(centre_s * model_rate_hz + 0.5, 1 + n_model)
+    # A slower model's frames stand for their middles; where the model is faster, a recorded
+    # frame's value is reached at its end (see `resampling_matrix`).
+    within_frame = 1.0 if model_rate_hz > frame_rate_hz else 0.5
+    time_s = (np.arange(horizon_frames) + within_frame) / frame_rate_hz
+    return interpolation_matrix(time_s * model_rate_hz + 0.5, 1 + n_model)
 
 
 def model_horizon_frames(

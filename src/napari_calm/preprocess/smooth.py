@@ -4,6 +4,19 @@ import numpy as np
 from scipy.signal import lfilter
 
 
+def alpha_at_rate(alpha: float, rate_hz: float, other_rate_hz: float) -> float:
+    """The weight that smooths as strongly at another frame rate.
+
+    Examples
+    --------
+    >>> round(alpha_at_rate(0.75, 6.0, 12.0), 6), alpha_at_rate(1.0, 6.0, 12.0)
+    (0.5, 1.0)
+    """
+    if rate_hz == other_rate_hz:
+        return alpha
+    return float(1 - (1 - alpha) ** (rate_hz / other_rate_hz))
+
+
 def smooth_causally(traces: np.ndarray, alpha: float) -> np.ndarray:
     """Exponential smoothing that looks only backwards.
 

@@ -11,6 +11,7 @@ from ..model.config import (
     DynamicsConfig,
     PreprocessingConfig,
     TokenizerConfig,
+    at_least,
     build_section,
 )
 
@@ -61,6 +62,11 @@ class OptimiserConfig:
                 f"optimiser: steps ({self.steps}), learning_rate ({self.learning_rate}) and "
                 f"clip_norm ({self.clip_norm}) must be above 0."
             )
+        at_least(self, "optimiser", final_learning_rate=0, warmup_share=0, weight_decay=0)
+        if self.warmup_share >= 1:
+            raise ConfigError(
+                f"optimiser: warmup_share is {self.warmup_share}; expected below 1."
+            )
 
 
 @dataclass(frozen=True)
@@ -82,6 +88,17 @@ class TokenizerTrainingConfig:
     commitment: float = 0.5
     usage_entropy: float = 0.05
 
+    def __post_init__(self) -> None:
+        at_least(
+            self, "tokenizer_training", batch_traces=1, plain_steps=0, revive_every=1,
+            dead_share=0, pearson=0, commitment=0, usage_entropy=0,
+        )  # fmt: skip
+        if self.plain_steps >= self.optimiser.steps:
+            raise ConfigError(
+                f"tokenizer_training: plain_steps is {self.plain_steps} of "
+                f"{self.optimiser.steps} steps; the codebook would never be trained."
+            )
+
 
 @dataclass(frozen=True)
 class DynamicsTrainingConfig:
@@ -97,6 +114,12 @@ class DynamicsTrainingConfig:
     population: int = 64
     token_noise: float = 0.1
     noise_neighbours: int = 12
+
+    def __post_init__(self) -> None:
+        at_least(
+            self, "dynamics_training", batch_populations=1, population=1, token_noise=0,
+            noise_neighbours=1,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -114,6 +137,9 @@ class PretrainConfig:
     seed: int = 0
     validate_every: int = 100
     save_every: int = 100
+
+    def __post_init__(self) -> None:
+        at_least(self, "training", seed=0, validate_every=1, save_every=1)
 
     @property
     def model(self) -> CalmConfig:

@@ -117,9 +117,17 @@ def _resume(
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         module.load_state_dict(state["module"])
         optimiser.load_state_dict(state["optimiser"])
-    except (UnpicklingError, RuntimeError, KeyError, ValueError, EOFError) as error:
+        return int(state["step"]), list(state["curve"])
+    except (
+        UnpicklingError,
+        RuntimeError,
+        LookupError,
+        TypeError,
+        ValueError,
+        EOFError,
+    ) as error:
+        reason = str(error).strip().split("\n")[0] or type(error).__name__
         raise CheckpointError(
-            f"{path}: not the state of this training ({str(error).splitlines()[0]}). "
+            f"{path}: not the state of this training ({reason}). "
             "Start afresh with --restart or another output folder."
         ) from error
-    return int(state["step"]), state["curve"]

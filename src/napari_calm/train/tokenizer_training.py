@@ -86,7 +86,8 @@ def tokenizer_quality(tokenizer: Tokenizer, x: Tensor) -> dict[str, float]:
     out = tokenizer(x)
     error = ((out.reconstruction - x) ** 2).sum()
     variance = ((x - x.mean(1, keepdim=True)) ** 2).sum()
-    share = torch.bincount(out.tokens.flatten(), minlength=tokenizer.config.n_codes).double()
+    tokens = out.tokens.flatten().cpu()  # not every device counts or knows double precision
+    share = torch.bincount(tokens, minlength=tokenizer.config.n_codes).double()
     share = share / share.sum()
     entropy = -(share * share.clamp(min=1e-12).log()).sum()
     return {
