@@ -32,6 +32,11 @@ from napari_calm.preprocess.smooth import smooth_causally
 from napari_calm.train.tokenizer_loss import pearson_loss
 
 RELATIVE_TOLERANCE = 1e-5
+# Without these a file proves nothing about the networks.
+REQUIRED = (
+    "cfg", "nq/x", "nq/z_e", "nq/tokens", "nq/recon", "dat/tokens", "dat/hidden", "dat/logits",
+    "dat/rollout",
+)  # fmt: skip
 CLEAR_MARGIN = 1e-3
 
 
@@ -63,6 +68,10 @@ class Comparison:
         found = compute().detach().double().reshape(expected.shape)
         if where is not None:
             found, expected = found[torch.as_tensor(where)], expected[torch.as_tensor(where)]
+        if not expected.numel():
+            # No entry that could be compared is left: every token before it differs.
+            self._add(key, "relative deviation", float("inf"), False)
+            return
         size = expected.abs().max().clamp(min=1e-30)
         deviation = float((found - expected).abs().max() / size)
         # A NaN compares as false and so counts as beyond the tolerance.
@@ -95,8 +104,9 @@ class Comparison:
 
 def compare(reference: dict[str, np.ndarray]) -> Comparison:
     """Compute every quantity of the file that the model has."""
-    if "cfg" not in reference:
-        raise CalmError("cfg is missing: not a file of reference vectors.")
+    missing = [key for key in REQUIRED if key not in reference]
+    if missing:
+        raise CalmError(f"{', '.join(missing)} missing: not a full file of reference vectors.")
     cfg = json.loads(str(reference["cfg"]))
     has_head = any(key.startswith("head/sd/") for key in reference)
     model = import_release(
@@ -300,7 +310,7 @@ def main(arguments: list[str] | None = None) -> int:
         with np.load(options.file, allow_pickle=False) as archive:
             reference = {key: archive[key] for key in archive.files}
         comparison = compare(reference)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         print(f"{options.file}: cannot be compared: {error}", file=sys.stderr)
         return 2
     width = max(len(row.quantity) for row in comparison.rows)

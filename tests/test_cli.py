@@ -224,6 +224,15 @@ def test_bad_input_is_one_line_and_status_one(run, traces, model, tmp_path, chan
     assert not (tmp_path / "f.npz").exists()
 
 
+def test_a_folder_in_place_of_the_output_file_is_noticed_before_the_work(
+    run, traces, model, tmp_path
+):
+    (tmp_path / "f.npz").mkdir()
+    status, _, err = run(*forecast_of(traces, model, tmp_path / "f.npz"))
+    assert status == 1
+    assert "is a folder" in err
+
+
 def test_names_with_brackets_are_printed_as_they_are(run, traces, model, tmp_path):
     out = tmp_path / "a[" / "b].npz"
     status, printed, _ = run(*forecast_of(traces, model, out))

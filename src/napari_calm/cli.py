@@ -441,6 +441,8 @@ def _check_suffix(path: Path, *suffixes: str) -> None:
     # Before the work, not after it.
     if path.suffix.lower() not in suffixes:
         raise CalmError(f"{path}: the name must end in {' or '.join(suffixes)}.")
+    if path.is_dir():
+        raise CalmError(f"{path}: is a folder; expected the name of a file to write.")
 
 
 def _print_table(frame: "pd.DataFrame", title: str) -> None:

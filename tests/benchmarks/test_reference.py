@@ -50,4 +50,21 @@ def test_a_changed_weight_is_noticed(main, tmp_path, changed, capsys):
 def test_a_file_of_something_else_is_refused(main, tmp_path, capsys):
     np.savez(tmp_path / "other.npz", traces=np.zeros((2, 3)))
     assert main([str(tmp_path / "other.npz")]) == 2
-    assert "cfg is missing" in capsys.readouterr().err
+    assert "cfg, nq/x" in capsys.readouterr().err
+
+
+def test_a_file_without_a_result_proves_nothing(main, tmp_path, capsys):
+    with np.load(VECTORS) as archive:
+        vectors = {key: archive[key] for key in archive.files if key != "dat/logits"}
+    np.savez(tmp_path / "part.npz", **vectors)
+    assert main([str(tmp_path / "part.npz")]) == 2
+    assert "dat/logits missing" in capsys.readouterr().err
+
+
+def test_a_file_with_other_tokens_is_beyond_the_tolerances(main, tmp_path, capsys):
+    with np.load(VECTORS) as archive:
+        vectors = dict(archive)
+    vectors["nq/tokens"] = np.zeros_like(vectors["nq/tokens"])
+    np.savez(tmp_path / "other.npz", **vectors)
+    assert main([str(tmp_path / "other.npz")]) == 1
+    assert "BEYOND" in capsys.readouterr().out

@@ -17,7 +17,6 @@ import datetime
 import io
 import math
 import pickle
-import pickletools
 import re
 import struct
 from collections.abc import Callable
@@ -27,6 +26,7 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import RecordingError
+from .pickle_check import check_pickle
 
 _PLAIN_DTYPE = re.compile(r"[<>=|]?(?:[biufc]\d{0,2}|\?|[SU]\d+|O8?)")
 
@@ -105,7 +105,7 @@ def _read_header(file: io.BufferedReader) -> tuple[tuple[int, ...], np.dtype[Any
 
 def _load_objects(data: bytes, shape: tuple[int, ...], path: Path) -> np.ndarray:
     try:
-        _check_sizes(data)
+        check_pickle(data)
         value = _plain(_RestrictedUnpickler(io.BytesIO(data), path).load(), {})
     except RecordingError:
         raise
@@ -132,15 +132,6 @@ def _load_objects(data: bytes, shape: tuple[int, ...], path: Path) -> np.ndarray
             f"{getattr(value, 'shape', type(value).__name__)}."
         )
     return value
-
-
-def _check_sizes(data: bytes) -> None:
-    # The unpickler allocates what a pickle announces before it looks whether it is there.
-    # Walking the instructions without following them finds such announcements, because
-    # each must fit the data; memory slots can not be more than there are bytes.
-    for instruction, argument, _ in pickletools.genops(data):
-        if "PUT" in instruction.name and isinstance(argument, int) and argument > len(data):
-            raise ValueError(f"memory slot {argument} in a pickle of {len(data)} bytes")
 
 
 class _RestrictedUnpickler(pickle.Unpickler):
