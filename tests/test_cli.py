@@ -259,7 +259,7 @@ def test_a_missing_recording_is_status_one(run, model, tmp_path):
 
 
 def test_a_log_file_gets_a_line_now_and_then(run, traces, model, tmp_path, monkeypatch):
-    monkeypatch.setattr(cli, "_SECONDS_PER_LOG_LINE", 0.0)
+    monkeypatch.setattr(cli.console, "SECONDS_PER_LOG_LINE", 0.0)
     status, _, err = run(*forecast_of(traces, model, tmp_path / "f.npz"))
     assert status == 0
     assert "Forecasting: 100%" in err

@@ -1,0 +1,162 @@
+"""Commands about a recording: what it is, its traces, its tokens, its future."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from .app import app
+from .console import check_output, plain, print_table, results, run_with_bar
+from .options import (
+    DEFAULT_MODEL,
+    CellsOnly,
+    Device,
+    DropUnusable,
+    FrameRate,
+    Model,
+    Out,
+    RecordingPath,
+    Rois,
+    read_with_bar,
+)
+
+
+@app.command(epilog="Examples: napari-calm info suite2p/ | napari-calm info movie.tif --json")
+def info(
+    path: Annotated[
+        Path, typer.Argument(help="Any file or folder napari-calm reads or writes.")
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    frame_rate: FrameRate = None,
+) -> None:
+    """Say what a file or folder is and what is in it."""
+    from ..io.describe import describe
+
+    facts = describe(path, frame_rate_hz=frame_rate)
+    if as_json:
+        typer.echo(json.dumps(facts, indent=2))
+        return
+    table = Table(show_header=False, box=None, pad_edge=False)
+    for name, value in facts.items():
+        table.add_row(name.replace("_", " "), plain(value))
+    results.print(table)
+
+
+@app.command(
+    epilog="Example: napari-calm extract movie.tif --rois labels.tif --frame-rate 10 "
+    "--out traces.npz"
+)
+def extract(
+    movie: Annotated[Path, typer.Argument(metavar="MOVIE", help="A TIFF movie.")],
+    rois: Annotated[Path, typer.Option(metavar="ROIS", help="Label image or footprints.")],
+    out: Annotated[Path, typer.Option(metavar="FILE.npz", help="Where to write the traces.")],
+    frame_rate: FrameRate = None,
+    drop_unusable: DropUnusable = False,
+) -> None:
+    """Extract dF/F traces of ROIs from a movie, in one pass over it."""
+    from ..extraction.extract import extract_steps
+    from ..io.labels import read_footprints
+    from ..io.tiff import read_movie
+    from ..io.traces import write_recording
+
+    check_output(out, ".npz")
+    opened = read_movie(movie, frame_rate_hz=frame_rate)
+    footprints = read_footprints(rois, image_shape=opened.image_shape)
+    recording = run_with_bar(
+        extract_steps(opened, footprints, frame_rate_hz=frame_rate, drop_unusable=drop_unusable)
+    )
+    write_recording(recording, out)
+    results.print(
+        f"wrote {out}: {recording.n_neurons} neurons x {recording.n_frames} frames "
+        f"at {recording.frame_rate_hz:g} Hz"
+    )
+
+
+@app.command(epilog="Example: napari-calm tokenize suite2p/ --out tokens.npz")
+def tokenize(
+    recording: RecordingPath,
+    out: Out,
+    model: Model = DEFAULT_MODEL,
+    device: Device = "auto",
+    frame_rate: FrameRate = None,
+    rois: Rois = None,
+    drop_unusable: DropUnusable = False,
+    cells_only: CellsOnly = False,
+) -> None:
+    """Write the tokens of every neuron over the whole recording."""
+    from ..io.results import write_tokens
+    from ..model.checkpoint import load_model
+
+    check_output(out, ".npz", ".csv")
+    loaded = load_model(model, device)
+    source = read_with_bar(recording, frame_rate, rois, drop_unusable, cells_only)
+    tokens = run_with_bar(loaded.tokenize_steps(source))
+    write_tokens(tokens, out)
+    results.print(
+        f"wrote {out}: {tokens.n_neurons} neurons x {tokens.tokens.shape[1]} tokens of "
+        f"{tokens.token_duration_s:.3g} s, {tokens.used_codes} of {tokens.n_codes} codes used"
+    )
+
+
+@app.command(
+    epilog="Example: napari-calm forecast traces.npz --start-frame 500 --horizon-frames 30 "
+    "--samples 16 --out forecast.npz"
+)
+def forecast(
+    recording: RecordingPath,
+    start_frame: Annotated[
+        int,
+        typer.Option(
+            metavar="N", help="First forecast frame; nothing from it on is looked at."
+        ),
+    ],
+    horizon_frames: Annotated[int, typer.Option(metavar="H", help="Frames to forecast.")],
+    out: Out,
+    samples: Annotated[
+        int, typer.Option(metavar="M", help="Trajectories drawn; 0 takes the likeliest.")
+    ] = 16,
+    seed: Annotated[int, typer.Option(help="Seed of the draws.")] = 0,
+    model: Model = DEFAULT_MODEL,
+    device: Device = "auto",
+    frame_rate: FrameRate = None,
+    rois: Rois = None,
+    drop_unusable: DropUnusable = False,
+    cells_only: CellsOnly = False,
+) -> None:
+    """Forecast every neuron from a start frame, and score it where the truth is known."""
+    from ..analysis.skill import forecast_skill
+    from ..io.results import write_forecast
+    from ..model.checkpoint import load_model
+
+    check_output(out, ".npz", ".csv")
+    loaded = load_model(model, device)
+    source = read_with_bar(recording, frame_rate, rois, drop_unusable, cells_only)
+    made = run_with_bar(
+        loaded.forecast_steps(
+            source,
+            start_frame=start_frame,
+            horizon_frames=horizon_frames,
+            samples=samples,
+            seed=seed,
+        )
+    )
+    write_forecast(made, out)
+    skill = forecast_skill(source, made)
+    if skill is None:
+        results.print(
+            "The forecast lies past the end of the recording; nothing to score it on."
+        )
+    else:
+        if skill.scored_frames < horizon_frames:
+            results.print(
+                f"The recording ends early: scored on {skill.scored_frames} of "
+                f"{horizon_frames} frames."
+            )
+        print_table(skill.table(), "Mean squared error, in units of each neuron's variance")
+        results.print(skill.verdict())
+    results.print(
+        f"wrote {out}: {made.n_neurons} neurons x {made.horizon_frames} frames from "
+        f"{made.start_s:.2f} s on, {samples} samples"
+    )

@@ -1,0 +1,57 @@
+"""Arguments and options that several commands share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..core.recording import Recording
+from .console import run_with_bar
+
+DEFAULT_MODEL = "calm-demo"
+
+RecordingPath = Annotated[
+    Path,
+    typer.Argument(
+        metavar="RECORDING",
+        help="Traces (.npz), a suite2p folder, a session folder, or a movie with --rois.",
+    ),
+]
+FrameRate = Annotated[
+    float | None,
+    typer.Option("--frame-rate", metavar="HZ", help="Frame rate, where the file has none."),
+]
+Rois = Annotated[
+    Path | None,
+    typer.Option(metavar="ROIS", help="Label image or footprints; needed for a movie."),
+]
+DropUnusable = Annotated[
+    bool, typer.Option(help="Leave out neurons whose traces are constant or hold NaN.")
+]
+CellsOnly = Annotated[bool, typer.Option(help="suite2p: only ROIs accepted as cells.")]
+Model = Annotated[
+    str, typer.Option(metavar="NAME|FOLDER", help="A bundled model or a checkpoint folder.")
+]
+Device = Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")]
+Out = Annotated[Path, typer.Option(metavar="FILE", help="Where to write; .npz or .csv.")]
+
+
+def read_with_bar(
+    path: Path,
+    frame_rate_hz: float | None,
+    rois: Path | None,
+    drop_unusable: bool,
+    cells_only: bool,
+) -> Recording:
+    """Read a recording under a progress bar."""
+    from ..io.read import read_recording_steps
+
+    return run_with_bar(
+        read_recording_steps(
+            path,
+            frame_rate_hz=frame_rate_hz,
+            rois=rois,
+            drop_unusable=drop_unusable,
+            cells_only=cells_only,
+        )
+    )
