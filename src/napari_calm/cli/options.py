@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ..core.recording import Recording
-from .console import run_with_bar
+from .console import messages, run_with_bar
 
 DEFAULT_MODEL = "calm-demo"
 
@@ -44,9 +44,10 @@ def read_with_bar(
     cells_only: bool,
 ) -> Recording:
     """Read a recording under a progress bar."""
+    from ..io.describe import describe
     from ..io.read import read_recording_steps
 
-    return run_with_bar(
+    recording = run_with_bar(
         read_recording_steps(
             path,
             frame_rate_hz=frame_rate_hz,
@@ -55,3 +56,10 @@ def read_with_bar(
             cells_only=cells_only,
         )
     )
+    facts = describe(path)
+    if not cells_only and "n_cells" in facts:
+        messages.print(
+            f"All {facts['n_rois']} ROIs are taken; suite2p accepted {facts['n_cells']} of them "
+            "as cells (--cells-only takes these)."
+        )
+    return recording
