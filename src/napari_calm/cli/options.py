@@ -44,8 +44,8 @@ def read_with_bar(
     cells_only: bool,
 ) -> Recording:
     """Read a recording under a progress bar."""
-    from ..io.describe import describe
     from ..io.read import read_recording_steps
+    from ..io.suite2p import describe_suite2p, is_suite2p
 
     recording = run_with_bar(
         read_recording_steps(
@@ -56,10 +56,11 @@ def read_with_bar(
             cells_only=cells_only,
         )
     )
-    facts = describe(path)
-    if not cells_only and "n_cells" in facts:
-        messages.print(
-            f"All {facts['n_rois']} ROIs are taken; suite2p accepted {facts['n_cells']} of them "
-            "as cells (--cells-only takes these)."
-        )
+    if not cells_only and is_suite2p(path):
+        facts = describe_suite2p(path)
+        if "n_cells" in facts:
+            messages.print(
+                f"All {facts['n_rois']} ROIs are taken; suite2p accepted "
+                f"{facts['n_cells']} of them as cells (--cells-only takes these)."
+            )
     return recording
