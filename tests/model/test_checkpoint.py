@@ -131,8 +131,14 @@ def test_sizes_are_compared_before_memory_is_taken(folder):
     values = json.loads(path.read_text())
     values["dynamics"]["n_neurons"] = 10**12
     path.write_text(json.dumps(values))
-    with pytest.raises(CheckpointError, match=r"neuron_embed.weight is \(0, 16\), expected"):
+    with pytest.raises(CheckpointError, match="asks for about 16,000,"):
         load_model(folder)
+
+
+def test_the_expected_number_of_weights_is_about_right():
+    for model in (CalmModel.random(), *map(load_model, available_models())):
+        found = sum(tensor.numel() for tensor in model.state_dict().values())
+        assert 0.8 * found < model.config.n_weights_about <= found
 
 
 def test_weights_that_are_no_real_numbers_are_refused(folder):

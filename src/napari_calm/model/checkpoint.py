@@ -47,17 +47,16 @@ def load_model(name_or_folder: str | Path, device: str = "auto") -> CalmModel:
     folder = _find(name_or_folder)
     config = _read_config(folder)
     weights = _read_weights(folder / WEIGHTS_FILE)
-    try:
-        # Without memory behind it: a wrong size must not cost any before it is noticed.
-        with torch.device("meta"):
-            model = CalmModel(config)
-    except (RuntimeError, TypeError, ValueError, OverflowError) as error:
-        reason = str(error).split("\n")[0]
+    n_found = sum(tensor.numel() for tensor in weights.values())
+    # A wrong size must be noticed before it takes any memory.
+    if config.n_weights_about > 2 * n_found + 100_000:
         raise CheckpointError(
-            f"{folder / CONFIG_FILE}: no model can be made of it ({reason})."
-        ) from error
+            f"{folder}: {CONFIG_FILE} asks for about {config.n_weights_about:,} weights, "
+            f"{WEIGHTS_FILE} holds {n_found:,}. Both files must come from the same training."
+        )
+    model = CalmModel(config)
     _check_weights(folder, model.state_dict(), weights)
-    model.load_state_dict({k: v.float() for k, v in weights.items()}, assign=True)
+    model.load_state_dict(weights)
     return model.to(choose_device(device)).eval()
 
 

@@ -186,6 +186,20 @@ class CalmConfig:
         """Tokens of the longest window."""
         return self.preprocessing.max_frames // self.tokenizer.stride
 
+    @property
+    def n_weights_about(self) -> int:
+        """Number of weights but for biases, norms and other small parts; costs no memory."""
+        t, d, b = self.tokenizer, self.dynamics, self.behaviour
+        blocks = t.n_encoder_blocks + t.n_decoder_blocks
+        tokenizer = 12 * blocks * t.width**2 + 2 * t.n_codes * t.width
+        rows = d.n_codes + d.n_neurons + d.n_sessions + d.time_embedding_rows
+        dynamics = d.n_layers * d.width * (8 * d.width + 2 * d.mlp_width) + rows * d.width
+        behaviour = 0
+        if b is not None:
+            projections = b.frames_per_token * b.rank * (2 * d.width + d.n_neurons)
+            behaviour = b.n_channels * (projections + b.smoother_taps)
+        return tokenizer + dynamics + behaviour
+
     def to_dict(self) -> dict[str, Any]:
         """Return the configuration as JSON-ready values."""
         return asdict(self)
