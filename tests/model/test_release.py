@@ -103,7 +103,7 @@ def without(weights, key):
     ("change", "message"),
     [
         (lambda r: {"tokenizer": r["dat"]}, "has no place in the model"),
-        (lambda r: {"tokenizer": without(r["nq"], "codebook.weight")}, "no weight for"),
+        (lambda r: {"tokenizer": without(r["nq"], "codebook.weight")}, "missing tokenizer"),
         (lambda r: {"dynamics": without(r["dat"], "neu_emb.weight")}, "neuron_embed"),
         (lambda r: {"dynamics": r["dat"] | {"tok_emb.weight": torch.ones(3, 4)}}, r"\(3, 4\)"),
         (lambda r: {"tokenizer": "nowhere.pt"}, "no such file"),

@@ -55,7 +55,7 @@ def load_model(name_or_folder: str | Path, device: str = "auto") -> CalmModel:
             f"{WEIGHTS_FILE} holds {n_found:,}. Both files must come from the same training."
         )
     model = CalmModel(config)
-    _check_weights(folder, model.state_dict(), weights)
+    check_weights(str(folder / WEIGHTS_FILE), model.state_dict(), weights)
     model.load_state_dict(weights)
     return model.to(choose_device(device)).eval()
 
@@ -143,7 +143,14 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
         raise CheckpointError(f"{path}: not a safetensors file ({error}). {hint}") from error
 
 
-def _check_weights(folder: Path, expected: dict[str, Tensor], found: dict[str, Tensor]) -> None:
+def check_weights(where: str, expected: dict[str, Tensor], found: dict[str, Tensor]) -> None:
+    """Refuse weights that do not fit a model of these names and shapes, naming what is off.
+
+    Raises
+    ------
+    CheckpointError
+        If a weight is missing, unknown, of another shape, or holds anything but numbers.
+    """
     missing = sorted(set(expected) - set(found))
     unknown = sorted(set(found) - set(expected))
     shapes = [
@@ -164,13 +171,13 @@ def _check_weights(folder: Path, expected: dict[str, Tensor], found: dict[str, T
     )
     if problems:
         raise CheckpointError(
-            f"{folder / WEIGHTS_FILE}: does not fit {CONFIG_FILE}: {'; '.join(problems)}. "
-            "Both files must come from the same training."
+            f"{where}: the weights do not fit the configuration: {'; '.join(problems)}. "
+            "Both must come from the same training."
         )
     not_finite = [k for k, v in found.items() if not torch.isfinite(v).all()]
     if not_finite:
         raise CheckpointError(
-            f"{folder / WEIGHTS_FILE}: NaN or infinite values in {_some(not_finite)}. "
+            f"{where}: NaN or infinite values in {_some(not_finite)}. "
             "The training diverged or the file is damaged."
         )
 

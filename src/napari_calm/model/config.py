@@ -240,7 +240,7 @@ def build_section(section: type[Section], values: Any, name: str) -> Section:
         )
     for each in fields(section):  # type: ignore[arg-type]
         if each.name in values:
-            _check_type(f"{name}.{each.name}", values[each.name], str(each.type))
+            _check_type(f"{name}.{each.name}", values[each.name], each.type)
     try:
         return section(**values)
     except (TypeError, ZeroDivisionError) as error:
@@ -255,20 +255,15 @@ def at_least(section: object, name: str, **least: float) -> None:
             raise ConfigError(f"{name}: {setting} is {found}; expected {value:g} or more.")
 
 
-def _check_type(name: str, value: Any, expected: str) -> None:
-    """Refuse a value of another plain type than the annotation `expected` says."""
-    kinds: dict[str, tuple[type, ...]] = {
-        "int": (int,),
-        "float": (int, float),
-        "bool": (bool,),
-        "str": (str,),
-    }
-    annotation = expected.removeprefix("<class '").removesuffix("'>")
-    if annotation not in kinds:
+def _check_type(name: str, value: Any, expected: Any) -> None:
+    """Refuse a value of another type where a setting is a plain number, flag or text."""
+    if expected not in (int, float, bool, str):
         return
-    is_flag = isinstance(value, bool) and annotation != "bool"
-    if is_flag or not isinstance(value, kinds[annotation]):
-        raise ConfigError(f"{name} is {value!r}; expected {annotation}.")
+    fits = (int, float) if expected is float else expected
+    # Python counts True as a whole number; a configuration does not.
+    is_flag = isinstance(value, bool) and expected is not bool
+    if is_flag or not isinstance(value, fits):
+        raise ConfigError(f"{name} is {value!r}; expected {expected.__name__}.")
     if isinstance(value, float) and not math.isfinite(value):
         raise ConfigError(f"{name} is {value}; expected a finite number.")
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..core.errors import CheckpointError
 from .calm import CalmModel
+from .checkpoint import check_weights
 from .config import (
     BehaviourConfig,
     CalmConfig,
@@ -149,7 +150,8 @@ def import_release(
             description="Imported from weights of the CalM authors' release.",
         )
     )
-    _load(model, weights)
+    check_weights("import", model.state_dict(), weights)
+    model.load_state_dict(weights)
     return model.eval()
 
 
@@ -313,23 +315,3 @@ def _setting(section: Mapping[str, Any], key: str, name: str) -> Any:
     if key not in section:
         raise CheckpointError(f"config: {key} is missing in section {name!r}.")
     return section[key]
-
-
-def _load(model: CalmModel, weights: dict[str, Tensor]) -> None:
-    expected = model.state_dict()
-    for name, tensor in expected.items():
-        if name not in weights:
-            raise CheckpointError(
-                f"import: no weight for {name} {tuple(tensor.shape)} was given."
-            )
-        if weights[name].shape != tensor.shape:
-            raise CheckpointError(
-                f"import: {name} is {tuple(weights[name].shape)}, but the config asks for "
-                f"{tuple(tensor.shape)}."
-            )
-    unknown = sorted(set(weights) - set(expected))
-    if unknown:
-        raise CheckpointError(
-            f"import: {unknown[0]} (of {len(unknown)}) has no place in a model of this config."
-        )
-    model.load_state_dict(weights)
