@@ -15,9 +15,17 @@ from napari_calm.model.checkpoint import load_model
 from napari_calm.model.config import PreprocessingConfig, TokenizerConfig
 from napari_calm.model.tokenizer import Quantizer, Tokenizer
 from napari_calm.train import dynamics_training, tokenizer_training
+from napari_calm.train.calibrate import calibrate
 from napari_calm.train.config import OptimiserConfig, pretrain_config, read_pretrain_config
 from napari_calm.train.data import WindowSampler
-from napari_calm.train.dynamics_training import nearest_codes, with_token_noise
+from napari_calm.train.dynamics_training import (
+    batches_of_equal_size,
+    first_rows,
+    head_forecast,
+    nearest_codes,
+    own_rows,
+    with_token_noise,
+)
 from napari_calm.train.model_card import held_back_skills_steps
 from napari_calm.train.optimise import learning_rate_at, make_optimiser
 from napari_calm.train.pretrain import pretrain, pretrain_steps
@@ -61,7 +69,9 @@ def test_training_lowers_both_losses_and_leaves_a_checkpoint(config_file, tmp_pa
     tokenizer = pd.read_csv(out / "training" / "tokenizer.csv")
     dynamics = pd.read_csv(out / "training" / "dynamics.csv")
     assert tokenizer["reconstruction"].iloc[-5:].mean() < tokenizer["reconstruction"].iloc[0]
-    assert dynamics["loss"].iloc[-5:].mean() < 0.98 * dynamics["loss"].iloc[:3].mean()
+    assert dynamics["nats"].iloc[-5:].mean() < 0.98 * dynamics["nats"].iloc[:3].mean()
+    errors = dynamics["squared_error"]
+    assert errors.iloc[-10:].mean() < errors.iloc[:10].mean()
     card = (out / "README.md").read_text()
     assert f"unexplained: {tokenizer['validation_unexplained'].iloc[-1]:.4g}" in card
     for method in ("CalM", "copy last", "AR", "mean"):
@@ -143,8 +153,11 @@ def test_no_validation_frame_enters_training():
     for values in (traces, changed):
         sampler = WindowSampler([Recording(values, 6.0)], settings, 0.15)
         rng = np.random.default_rng(1)
-        drawn.append([sampler.training_window(rng, 3) for _ in range(300)])
-    np.testing.assert_array_equal(drawn[0], drawn[1])
+        windows = [sampler.training_window(rng, 3) for _ in range(300)]
+        drawn.append([(w.units, w.portrait.neurons, w.history) for w in windows])
+    for before, after in zip(*drawn, strict=True):
+        for one, other in zip(before, after, strict=True):
+            np.testing.assert_array_equal(one, other)
 
 
 def test_validation_horizons_lie_in_the_part_that_training_never_sees():
@@ -158,7 +171,7 @@ def test_validation_horizons_lie_in_the_part_that_training_never_sees():
     ]
     assert len(drawn[0]) == 4
     for before, after in zip(*drawn, strict=True):
-        assert (before[:, 16:] != after[:, 16:]).all()
+        assert (before.future != after.future).all()
 
 
 def test_the_card_scores_only_the_validation_part(monkeypatch):
@@ -204,14 +217,24 @@ def test_windows_are_normalised_as_in_a_forecast():
     traces = np.random.default_rng(0).normal(2.0, 3.0, size=(1, 400)).astype(np.float32)
     settings = PreprocessingConfig(context_frames=16, max_frames=32)
     sampler = WindowSampler([Recording(traces, 6.0)], settings, 0.15)
-    window = sampler.training_window(np.random.default_rng(5), 1)
-    np.testing.assert_allclose(window[:, :16].mean(axis=1), 0, atol=1e-5)
-    rng = np.random.default_rng(5)
-    rng.integers(1)
-    first = int(rng.integers(340 - 32 + 1))
-    expected = traces[:, first : first + 32] - traces[:, first : first + 16].mean()
-    expected /= traces[:, : first + 16].std() + 1e-6
-    np.testing.assert_allclose(window, expected, rtol=1e-4, atol=1e-5)
+    for window in sampler.validation_windows(3, 1, seed=0):
+        context = traces[:, window.start - 16 : window.start]
+        expected = traces[:, window.start - 16 : window.start + 16] - context.mean()
+        expected /= max(traces[:, :340].std(), context.std())
+        np.testing.assert_allclose(window.units, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_training_windows_are_told_of_their_neurons_before_their_start_only():
+    traces = np.random.default_rng(0).normal(size=(2, 400)).astype(np.float32)
+    settings = PreprocessingConfig(context_frames=16, max_frames=32)
+    sampler = WindowSampler([Recording(traces, 6.0)], settings, 0.15)
+    rng = np.random.default_rng(0)
+    windows = [sampler.training_window(rng, 2) for _ in range(200)]
+    known = np.array([window.history.shape[1] for window in windows])
+    starts = np.array([window.start for window in windows])
+    assert (known <= starts).all()
+    assert 0.3 < (known == starts).mean() < 0.7
+    assert starts.max() <= 340 - 16
 
 
 def test_the_learning_rate_warms_up_and_decays():
@@ -278,3 +301,74 @@ def test_plain_values_make_the_same_configuration():
     config = pretrain_config(tomllib.loads(CONFIG))
     assert config.model.context_tokens == 4
     assert config.dynamics_training.optimiser.steps == 30
+
+
+def test_own_rows_are_those_of_the_recording_and_are_left_out_as_often_as_asked():
+    rng = np.random.default_rng(0)
+    recordings = [Recording(rng.normal(size=(n, 200)), 6.0) for n in (3, 5, 4)]
+    settings = PreprocessingConfig(context_frames=16, max_frames=32)
+    sampler = WindowSampler(recordings, settings, 0.15)
+    model = CalmModel.random(context_frames=16, max_frames=32)
+    windows = [sampler.training_window(rng, 3) for _ in range(60)]
+    first_row = first_rows(sampler, model.device)
+    assert first_row.tolist() == [0, 3, 8]
+    unknown = 0
+    for batch in batches_of_equal_size(model, windows):
+        neurons, sessions = own_rows(batch, first_row, 0.4, rng)
+        for row, session, number, own in zip(
+            neurons, sessions, batch.recordings, batch.neurons, strict=True
+        ):
+            if session < 0:
+                unknown += 1
+                assert (row < 0).all()
+            else:
+                assert session == number
+                assert torch.equal(row - first_row[number], own)
+    assert 0.2 < unknown / 60 < 0.6
+    assert own_rows(batch, first_row, 1.0, rng) is None
+
+
+def test_a_training_with_rows_keeps_one_for_each_neuron(config_file, tmp_path):
+    text = CONFIG.replace("population = 6", "population = 6\nrow_dropout = 0.5")
+    config_file.write_text(text)
+    model = pretrain(read_pretrain_config(config_file), tmp_path / "model", device="cpu")
+    rows = load_model(tmp_path / "model", device="cpu").dynamics.neuron_embed.weight
+    assert rows.shape[0] == model.config.dynamics.n_neurons >= 10
+    assert rows.detach().std() > 0.021  # moved away from where they started
+
+
+@pytest.mark.parametrize("path", sorted(Path("configs").glob("*.toml")), ids=lambda p: p.stem)
+def test_the_configurations_of_the_project_are_valid(path):
+    assert read_pretrain_config(path).name == path.stem
+
+
+def test_the_checkpoint_names_the_real_recordings_it_was_trained_on(config_file, tmp_path):
+    rng = np.random.default_rng(0)
+    given = [Recording(rng.normal(size=(4, 200)), 6.0, name=name) for name in ("a", "b")]
+    pretrain(read_pretrain_config(config_file), tmp_path / "m", recordings=given, device="cpu")
+    assert load_model(tmp_path / "m", device="cpu").config.trained_on == ("a", "b")
+
+
+def test_calibrated_bands_hold_their_share_where_they_were_calibrated():
+    rng = np.random.default_rng(0)
+    recordings = [Recording(rng.normal(size=(20, 1500)), 6.0)]
+    model = CalmModel.random(head=True, context_frames=16, max_frames=32)
+    with torch.no_grad():
+        model.forecast_head.spread_out.bias.fill_(-1.0)  # bands too narrow
+        model.forecast_head.spread_out.bias[2::5] = 0.0
+        model.forecast_head.skip.zero_()
+    sampler = WindowSampler(recordings, model.config.preprocessing, 0.3)
+    windows = sampler.validation_windows(40, 20, seed=0)
+
+    def coverage():
+        found = []
+        for batch in batches_of_equal_size(model, windows):
+            hidden = model.dynamics(batch.tokens[:, :, :4], frames=batch.frames[:, :, :4])
+            forecast, truth, _ = head_forecast(model, batch, hidden, [3])
+            low, high = forecast.quantiles[..., 0], forecast.quantiles[..., -1]
+            found.append(((truth > low) & (truth < high)).double().mean().item())
+        return np.mean(found)
+
+    assert coverage() < 0.6
+    calibrate(model, windows)
+    assert coverage() == pytest.approx(0.9, abs=0.02)

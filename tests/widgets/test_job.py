@@ -135,6 +135,23 @@ def test_cancelling_closes_the_generator(qtbot, job):
     assert closed.wait(1.0)
 
 
+def test_a_worker_that_napari_stops_closes_the_generator_too(qtbot, job):
+    log, closed = [], []
+
+    def steps():
+        try:
+            yield from counted(10_000, 0.08, log)
+        finally:
+            closed.append(True)
+
+    job.start(steps(), title="Long", on_done=print)
+    qtbot.waitUntil(lambda: len(log) > 2)
+    with qtbot.waitSignal(job.ended) as ended:
+        job._worker.quit()
+    assert ended.args[0].ending is Ending.CANCELLED
+    qtbot.waitUntil(lambda: closed == [True], timeout=1000)
+
+
 def failing(error):
     yield Progress(0, 1, "about to fail")
     raise error

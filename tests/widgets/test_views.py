@@ -16,6 +16,8 @@ from napari_calm.widgets.session import Session, most_active
 from napari_calm.widgets.trace_panel import TracePanel, picture_of
 from napari_calm.widgets.trace_plot import nice_length
 
+ZERO_SHOT_FORECAST = f"{layers.FORECAST} (zero-shot)"
+
 
 @pytest.fixture
 def session():
@@ -136,19 +138,19 @@ def test_a_new_recording_takes_the_old_results_away(shown, session, recording):
     session.set_tokens(TokenMap(np.zeros((4, 100), int), 32, 4, 6.0, 6.0, 400))
     session.set_forecast(forecast_of(recording))
     assert layers.TOKENS in shown.layers
-    assert layers.FORECAST in shown.layers
+    assert ZERO_SHOT_FORECAST in shown.layers
     session.set_recording(recording)
     assert layers.TOKENS not in shown.layers
-    assert layers.FORECAST not in shown.layers
+    assert ZERO_SHOT_FORECAST not in shown.layers
 
 
 def test_a_layer_that_the_user_deleted_comes_back_with_the_next_result(
     shown, session, recording
 ):
     session.set_forecast(forecast_of(recording))
-    shown.layers.remove(layers.FORECAST)
+    shown.layers.remove(ZERO_SHOT_FORECAST)
     session.set_forecast(forecast_of(recording, start_frame=210))
-    assert shown.layers[layers.FORECAST].translate[0] == pytest.approx(35.0)
+    assert shown.layers[ZERO_SHOT_FORECAST].translate[0] == pytest.approx(35.0)
 
 
 @pytest.fixture

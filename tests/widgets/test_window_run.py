@@ -12,6 +12,9 @@ from napari_calm.widgets import layers
 from napari_calm.widgets.job import Ending
 from napari_calm.widgets.panel import TRACES_DOCK, CalmPanel
 
+ZERO_SHOT_FORECAST = f"{layers.FORECAST} (zero-shot)"
+ZERO_SHOT_ERROR = f"{layers.FORECAST_ERROR} (zero-shot)"
+
 
 @pytest.fixture
 def with_sample(panel, qtbot):
@@ -41,7 +44,7 @@ def test_sample_extract_tokenise_forecast_gives_layers_and_numbers(
     assert panel.forecast.start_frame.value() == start_frame
     assert press(panel, panel.forecast.forecast).ending is Ending.DONE
 
-    names = ("Y-maze movie", layers.ROIS, layers.ACTIVITY, layers.TOKENS, layers.FORECAST)
+    names = ("Y-maze movie", layers.ROIS, layers.ACTIVITY, layers.TOKENS, ZERO_SHOT_FORECAST)
     assert set(names) <= set(layer_names(viewer))
     pixel_um = session.pixel_size_um
     for layer in viewer.layers:
@@ -53,7 +56,7 @@ def test_sample_extract_tokenise_forecast_gives_layers_and_numbers(
             assert layer.scale[0] == pytest.approx(1 / recording.frame_rate_hz)
             assert str(layer.units[0]) == "second"
             assert layer.axis_labels[0] == "time"
-    forecast_layer = viewer.layers[layers.FORECAST]
+    forecast_layer = viewer.layers[ZERO_SHOT_FORECAST]
     assert forecast_layer.translate[0] == pytest.approx(start_frame / recording.frame_rate_hz)
 
     assert forecast_layer.data.shape == (30, *recording.footprints.image_shape)
@@ -69,9 +72,9 @@ def test_sample_extract_tokenise_forecast_gives_layers_and_numbers(
         assert set(tokens[np.isfinite(tokens)]) <= {spoken}
     assert np.isnan(np.asarray(forecast_layer.data[7])[labels == 0]).all()
 
-    assert layers.FORECAST_ERROR not in layer_names(viewer)
+    assert ZERO_SHOT_ERROR not in layer_names(viewer)
     panel.forecast.error_map.click()
-    error = viewer.layers[layers.FORECAST_ERROR].data
+    error = viewer.layers[ZERO_SHOT_ERROR].data
     inside = labels == recording.footprints.label_values[3]
     wrong_by = abs(recording.traces[3, start_frame + 5] - session.forecast.mean[3, 5])
     np.testing.assert_allclose(np.asarray(error[5])[inside], wrong_by, rtol=1e-5)
@@ -117,7 +120,7 @@ def test_a_forecast_past_the_end_extends_the_slider(viewer, with_sample, press):
     assert viewer.dims.range[0].stop == pytest.approx(last_s)
     assert panel.session.skill is None
     assert "Past the end" in panel.forecast.result.text()
-    assert layers.FORECAST_ERROR not in layer_names(viewer)
+    assert ZERO_SHOT_ERROR not in layer_names(viewer)
 
 
 def test_what_is_missing_is_said_in_place(panel):

@@ -29,7 +29,7 @@ class ForecastSkill:
         before the start. Neurons that did not vary before the start are left out; if none
         did, the unit is dF/F squared.
     coverage_90 : float
-        Share of true values inside the model's 90 % band; NaN without samples.
+        Share of true values inside the model's 90 % band; NaN without a band.
     n_starts : int
         Forecast starts that the errors are averaged over.
     """
@@ -112,7 +112,7 @@ def forecast_skill(recording: Recording, forecast: Forecast) -> ForecastSkill | 
     ]
     low, high = forecast.quantiles[0], forecast.quantiles[-1]
     inside = (truth >= low[:, :n_known]) & (truth <= high[:, :n_known])
-    has_band = forecast.samples.shape[0] > 1
+    has_band = bool((high > low).any())
     return ForecastSkill(
         methods=tuple(forecasts),
         mse=np.stack(mse),
@@ -127,13 +127,15 @@ def skill_over_starts_steps(
     horizon_frames: int,
     n_starts: int = 12,
     first_share: float = 0.5,
-    samples: int = 16,
+    samples: int | None = None,
     seed: int = 0,
 ) -> Steps[ForecastSkill]:
     """Score forecasts from evenly spaced starts in the later part of a recording.
 
     Parameters
     ----------
+    samples : int, optional
+        Draws of each forecast; 16 for a model without a forecast head, none for one with.
     first_share : float
         Share of the recording before the first start, so that the references have
         something to be fitted on.
@@ -147,6 +149,8 @@ def skill_over_starts_steps(
             f"skill: {recording.name} has {recording.n_frames} frames; starts from frame "
             f"{earliest} leave no room for a horizon of {horizon_frames}."
         )
+    if samples is None:
+        samples = 0 if model.forecast_head is not None else 16
     starts = np.unique(np.linspace(earliest, latest, n_starts).astype(int))
     found = []
     for number, start in enumerate(starts):

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 from rich.table import Table
@@ -21,6 +21,9 @@ from .options import (
     Rois,
     read_with_bar,
 )
+
+if TYPE_CHECKING:
+    from ..model.forecasting import Expectation
 
 
 @app.command(epilog="Examples: napari-calm info suite2p/ | napari-calm info movie.tif --json")
@@ -115,10 +118,22 @@ def forecast(
     horizon_frames: Annotated[int, typer.Option(metavar="H", help="Frames to forecast.")],
     out: Out,
     samples: Annotated[
-        int, typer.Option(metavar="M", help="Trajectories drawn; 0 takes the likeliest.")
+        int,
+        typer.Option(
+            metavar="M",
+            help="Joint trajectories drawn; mean and bands of a model with a head need none.",
+        ),
     ] = 16,
     seed: Annotated[int, typer.Option(help="Seed of the draws.")] = 0,
     model: Model = DEFAULT_MODEL,
+    adaptation: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="What 'napari-calm adapt' wrote for this recording."),
+    ] = None,
+    expectation: Annotated[
+        str,
+        typer.Option(help="Where mean and bands come from: auto, direct (head) or samples."),
+    ] = "auto",
     device: Device = "auto",
     frame_rate: FrameRate = None,
     rois: Rois = None,
@@ -128,10 +143,13 @@ def forecast(
     """Forecast every neuron from a start frame, and score it where the truth is known."""
     from ..analysis.skill import forecast_skill
     from ..io.results import write_forecast
+    from ..model.adaptation import load_adaptation
     from ..model.checkpoint import load_model
 
     check_output(out, ".npz", ".csv")
     loaded = load_model(model, device)
+    if adaptation is not None:
+        loaded = load_adaptation(adaptation).apply(loaded)
     source = read_with_bar(recording, frame_rate, rois, drop_unusable, cells_only)
     made = run_with_bar(
         loaded.forecast_steps(
@@ -140,6 +158,7 @@ def forecast(
             horizon_frames=horizon_frames,
             samples=samples,
             seed=seed,
+            expectation=cast("Expectation", expectation),
         )
     )
     write_forecast(made, out)
@@ -158,5 +177,5 @@ def forecast(
         results.print(skill.verdict())
     results.print(
         f"wrote {out}: {made.n_neurons} neurons x {made.horizon_frames} frames from "
-        f"{made.start_s:.2f} s on, {samples} samples"
+        f"{made.start_s:.2f} s on, {len(made.samples)} samples of {made.model_name}"
     )

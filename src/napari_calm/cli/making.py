@@ -7,8 +7,18 @@ import typer
 
 from ..core.errors import CalmError
 from .app import app
-from .console import messages, print_table, results, run_with_bar
-from .options import DEFAULT_MODEL, Device, Model
+from .console import check_output, messages, print_table, results, run_with_bar
+from .options import (
+    DEFAULT_MODEL,
+    CellsOnly,
+    Device,
+    DropUnusable,
+    FrameRate,
+    Model,
+    RecordingPath,
+    Rois,
+    read_with_bar,
+)
 
 
 @app.command(epilog="Example: napari-calm demo --out demo_output")
@@ -104,20 +114,50 @@ def pretrain(
 ) -> None:
     """Train a tokenizer, then the dynamics; a killed run continues where it was saved."""
     from ..train.config import read_pretrain_config
+    from ..train.pretrain import pretrain_steps
 
-    try:
-        from ..train.pretrain import pretrain_steps
-    except ImportError as error:
-        raise CalmError(
-            f"pretrain: scikit-learn is needed ({error}). "
-            "Install it with: pip install 'napari-calm[train]'"
-        ) from error
     steps = pretrain_steps(read_pretrain_config(config), out, device=device, restart=restart)
     try:
         run_with_bar(steps)
     except KeyboardInterrupt:
         messages.print("Stopped. The same command continues where the state was last saved.")
         raise
+    results.print(f"wrote {out}")
+
+
+@app.command(
+    epilog="Example: napari-calm adapt traces.npz --out traces.adaptation.safetensors; then "
+    "napari-calm forecast traces.npz --adaptation traces.adaptation.safetensors ..."
+)
+def adapt(
+    recording: RecordingPath,
+    out: Annotated[
+        Path, typer.Option(metavar="FILE.safetensors", help="Small file beside the recording.")
+    ],
+    until_frame: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", help="Look at frames before this one only; all if not given."
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the windows drawn.")] = 0,
+    model: Model = DEFAULT_MODEL,
+    device: Device = "auto",
+    frame_rate: FrameRate = None,
+    rois: Rois = None,
+    drop_unusable: DropUnusable = False,
+    cells_only: CellsOnly = False,
+) -> None:
+    """Fit a model to one recording, backbone frozen; kept only where it helps."""
+    from ..model.checkpoint import load_model
+    from ..train.adapt import adapt_steps
+
+    check_output(out, ".safetensors")
+    loaded = load_model(model, device)
+    source = read_with_bar(recording, frame_rate, rois, drop_unusable, cells_only)
+    found = run_with_bar(adapt_steps(loaded, source, until_frame=until_frame, seed=seed))
+    found.save(out)
+    results.print(found.verdict())
     results.print(f"wrote {out}")
 
 

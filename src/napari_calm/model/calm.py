@@ -13,15 +13,19 @@ from ..core.progress import Steps, run
 from ..core.recording import Recording
 from ..core.token_map import TokenMap
 from ..preprocess.resample import model_rate_hz
+from .adaptation import Adaptation
 from .behaviour import BehaviourHead
 from .config import (
     CalmConfig,
     DynamicsConfig,
+    ForecastHeadConfig,
     PreprocessingConfig,
     TokenizerConfig,
 )
 from .dynamics import Dynamics
-from .forecasting import forecast_steps
+from .forecast_head import ForecastHead
+from .forecasting import Expectation, forecast_steps
+from .population_skip import PopulationSkip
 from .tokenising import tokenize_steps
 from .tokenizer import Tokenizer
 
@@ -45,6 +49,9 @@ class CalmModel(nn.Module):
     def __init__(self, config: CalmConfig) -> None:
         super().__init__()
         self.config = config
+        # What was fitted to one recording, where this is an adapted copy of a model.
+        self.adaptation: Adaptation | None = None
+        self.population_skip: PopulationSkip | None = None
         self.tokenizer = Tokenizer(config.tokenizer)
         self.dynamics = Dynamics(config.dynamics)
         self.behaviour = (
@@ -52,9 +59,14 @@ class CalmModel(nn.Module):
             if config.behaviour
             else None
         )
+        self.forecast_head = (
+            ForecastHead(config.forecast_head, config.dynamics.width)
+            if config.forecast_head
+            else None
+        )
 
     @classmethod
-    def random(cls, seed: int = 0, **preprocessing: Any) -> "CalmModel":
+    def random(cls, seed: int = 0, *, head: bool = False, **preprocessing: Any) -> "CalmModel":
         """Return a tiny model with random weights: for tests and for trying the interface."""
         config = CalmConfig(
             name="random",
@@ -63,6 +75,7 @@ class CalmModel(nn.Module):
                 width=16, n_codes=32, n_heads=2, n_encoder_blocks=1, n_decoder_blocks=1
             ),
             dynamics=DynamicsConfig(width=16, n_codes=32, n_layers=2, n_heads=2, mlp_width=32),
+            forecast_head=ForecastHeadConfig(horizon_frames=16, n_heads=2) if head else None,
             preprocessing=PreprocessingConfig(
                 **({"frame_rate_range_hz": (4.0, 12.0)} | preprocessing)
             ),
@@ -80,6 +93,16 @@ class CalmModel(nn.Module):
     def name(self) -> str:
         """Name of the checkpoint."""
         return self.config.name
+
+    @property
+    def title(self) -> str:
+        """Name, and what the model was adapted to: what results are labelled with."""
+        if self.adaptation is None:
+            return self.name
+        to = self.adaptation.recording_name
+        if not self.adaptation.helped:
+            return f"{self.name} (zero-shot; adapting to {to} did not help)"
+        return f"{self.name} (adapted to {to})"
 
     @property
     def device(self) -> torch.device:
@@ -128,6 +151,8 @@ class CalmModel(nn.Module):
         horizon_frames: int,
         samples: int = 16,
         seed: int = 0,
+        expectation: Expectation = "auto",
+        statistics_until: int | None = None,
         neuron_ids: np.ndarray | None = None,
         session_id: int | None = None,
     ) -> Steps[Forecast]:
@@ -139,6 +164,8 @@ class CalmModel(nn.Module):
             horizon_frames=horizon_frames,
             samples=samples,
             seed=seed,
+            expectation=expectation,
+            statistics_until=statistics_until,
             neuron_ids=neuron_ids,
             session_id=session_id,
         )
@@ -151,6 +178,8 @@ class CalmModel(nn.Module):
         horizon_frames: int,
         samples: int = 16,
         seed: int = 0,
+        expectation: Expectation = "auto",
+        statistics_until: int | None = None,
         neuron_ids: np.ndarray | None = None,
         session_id: int | None = None,
     ) -> Forecast:
@@ -169,10 +198,19 @@ class CalmModel(nn.Module):
         horizon_frames : int
             Frames to forecast, on the recording's time base.
         samples : int
-            Joint trajectories drawn; the mean and quantiles are theirs. 0 takes the most
-            likely token at every step instead (one trajectory, no uncertainty).
+            Joint trajectories drawn. Without a forecast head, mean and quantiles are theirs,
+            and 0 takes the most likely token at every step instead (one trajectory, no
+            uncertainty). With one, each sample is given the head's distribution at every
+            frame, and 0 draws none, which is fast.
         seed : int
             Seed of the draws.
+        expectation : {"auto", "direct", "samples"}
+            Where mean and quantiles come from: the checkpoint's forecast head, which reads
+            all horizons at once, or the samples. "auto" takes the head where there is one.
+            Beyond the head's horizon the samples carry on.
+        statistics_until : int, optional
+            Only frames before this one may tell how a neuron usually is (scale, portrait);
+            all before the start if not given. The context itself is always seen.
         neuron_ids : numpy.ndarray of int, (neurons,), optional
             Fitted embedding rows, where the checkpoint has rows for these very neurons.
         session_id : int, optional
@@ -192,6 +230,8 @@ class CalmModel(nn.Module):
                 horizon_frames=horizon_frames,
                 samples=samples,
                 seed=seed,
+                expectation=expectation,
+                statistics_until=statistics_until,
                 neuron_ids=neuron_ids,
                 session_id=session_id,
             )

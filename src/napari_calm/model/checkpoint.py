@@ -68,6 +68,11 @@ def save_model(model: CalmModel, folder: str | Path, *, card: str = "") -> Path:
     card : str
         Text of the model card after its heading: data, training, errors, limits.
     """
+    if model.adaptation is not None:
+        raise CheckpointError(
+            f"{model.title}: an adapted model is kept as its adaptation "
+            "(model.adaptation.save(path)), beside the checkpoint it was made from."
+        )
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     values = {"format_version": FORMAT_VERSION, **model.config.to_dict()}

@@ -56,6 +56,8 @@ class DynamicsConfig:
 
     `n_neurons` and `n_sessions` count the fitted embedding rows; recordings without a row
     use the shared unknown rows. `max_neurons` is the largest population seen at once.
+    `frame_inputs` frames of each token, as they are, are added to its vector where they are
+    known: what quantising takes away (0: tokens alone, as in the release).
     """
 
     width: int = 512
@@ -67,6 +69,7 @@ class DynamicsConfig:
     n_sessions: int = 0
     max_neurons: int = 512
     time_embedding_rows: int = 0
+    frame_inputs: int = 0
     dropout: float = 0.15
     embedding_dropout: float = 0.15
     attention_dropout: float = 0.15
@@ -75,8 +78,8 @@ class DynamicsConfig:
         _check_heads("dynamics", self.width, self.n_heads)
         at_least(
             self, "dynamics", n_codes=2, n_layers=1, mlp_width=1, n_neurons=0, n_sessions=0,
-            max_neurons=1, time_embedding_rows=0, dropout=0, embedding_dropout=0,
-            attention_dropout=0,
+            max_neurons=1, time_embedding_rows=0, frame_inputs=0, dropout=0,
+            embedding_dropout=0, attention_dropout=0,
         )  # fmt: skip
         if max(self.dropout, self.embedding_dropout, self.attention_dropout) >= 1:
             raise ConfigError("dynamics: dropouts must be below 1.")
@@ -97,6 +100,25 @@ class BehaviourConfig:
             self, "behaviour", n_channels=1, frames_per_token=1, rank=1, smoother_taps=1,
             dropout=0,
         )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ForecastHeadConfig:
+    """The head that reads mean and quantiles of all horizons from the hidden states.
+
+    `recent_frames` before the start reach it as they are; `horizon_frames` are forecast at
+    once, at the model's rate.
+    """
+
+    horizon_frames: int = 64
+    recent_frames: int = 16
+    n_heads: int = 4
+    dropout: float = 0.15
+
+    def __post_init__(self) -> None:
+        at_least(self, "forecast_head", horizon_frames=1, recent_frames=1, n_heads=1, dropout=0)
+        if self.dropout >= 1:
+            raise ConfigError("forecast_head: dropout must be below 1.")
 
 
 @dataclass(frozen=True)
@@ -153,20 +175,31 @@ class PreprocessingConfig:
 
 @dataclass(frozen=True)
 class CalmConfig:
-    """A whole model: its parts, its preprocessing, and where it comes from."""
+    """A whole model: its parts, its preprocessing, and where it comes from.
+
+    `trained_on` names the real recordings that gave something to its training.
+    """
 
     name: str
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
     dynamics: DynamicsConfig = field(default_factory=DynamicsConfig)
     preprocessing: PreprocessingConfig = field(default_factory=PreprocessingConfig)
     behaviour: BehaviourConfig | None = None
+    forecast_head: ForecastHeadConfig | None = None
+    trained_on: tuple[str, ...] = ()
     description: str = ""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "trained_on", tuple(map(str, self.trained_on)))
         if self.tokenizer.n_codes != self.dynamics.n_codes:
             raise ConfigError(
                 f"{self.name}: the tokenizer has {self.tokenizer.n_codes} codes, the dynamics "
                 f"{self.dynamics.n_codes}; they must be equal."
+            )
+        if self.dynamics.frame_inputs not in (0, self.tokenizer.stride):
+            raise ConfigError(
+                f"{self.name}: dynamics.frame_inputs is {self.dynamics.frame_inputs}; expected "
+                f"0 or the {self.tokenizer.stride} frames of a token."
             )
         for what in ("context_frames", "max_frames"):
             frames = getattr(self.preprocessing, what)
@@ -174,6 +207,15 @@ class CalmConfig:
                 raise ConfigError(
                     f"{self.name}: {what} ({frames}) must be a multiple of the "
                     f"{self.tokenizer.stride} frames of a token."
+                )
+
+        head = self.forecast_head
+        if head is not None:
+            _check_heads("forecast_head", self.dynamics.width, head.n_heads)
+            if head.recent_frames > self.preprocessing.context_frames:
+                raise ConfigError(
+                    f"{self.name}: forecast_head sees {head.recent_frames} recent frames, more "
+                    f"than the {self.preprocessing.context_frames} of the context."
                 )
 
     @property
@@ -198,7 +240,13 @@ class CalmConfig:
         if b is not None:
             projections = b.frames_per_token * b.rank * (2 * d.width + d.n_neurons)
             behaviour = b.n_channels * (projections + b.smoother_taps)
-        return tokenizer + dynamics + behaviour
+        head = 0
+        if self.forecast_head is not None:
+            h, w = self.forecast_head, self.dynamics.width
+            head = w * (6 * w + 12 * h.horizon_frames) + 65 * h.horizon_frames * (
+                h.recent_frames + 1
+            )
+        return tokenizer + dynamics + behaviour + head
 
     def to_dict(self) -> dict[str, Any]:
         """Return the configuration as JSON-ready values."""
@@ -219,9 +267,11 @@ class CalmConfig:
             "dynamics": DynamicsConfig,
             "preprocessing": PreprocessingConfig,
             "behaviour": BehaviourConfig,
+            "forecast_head": ForecastHeadConfig,
         }
         for name, section in sections.items():
-            if name in values and not (name == "behaviour" and values[name] is None):
+            optional = name in ("behaviour", "forecast_head")
+            if name in values and not (optional and values[name] is None):
                 values[name] = build_section(section, values[name], name)
         return build_section(cls, values, "model")
 

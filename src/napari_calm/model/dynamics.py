@@ -70,6 +70,9 @@ class Dynamics(nn.Module):
         self.time_embed = (
             nn.Embedding(c.time_embedding_rows, c.width) if c.time_embedding_rows else None
         )
+        self.frames_in = (
+            nn.Linear(c.frame_inputs, c.width, bias=False) if c.frame_inputs else None
+        )
         self.dropout = nn.Dropout(c.embedding_dropout)
         self.blocks = nn.ModuleList(DualAxisBlock(c) for _ in range(c.n_layers))
         self.norm_out = nn.LayerNorm(c.width)
@@ -85,6 +88,7 @@ class Dynamics(nn.Module):
         neuron_ids: Tensor | None = None,
         session_ids: Tensor | None = None,
         *,
+        frames: Tensor | None = None,
         use_session: bool = True,
         cache: list[KeyValueCache] | None = None,
     ) -> Tensor:
@@ -98,6 +102,8 @@ class Dynamics(nn.Module):
             Embedding rows; -1 or no tensor = unknown.
         session_ids : Tensor of int64, (batch,), optional
             Embedding rows; -1 or no tensor = unknown.
+        frames : Tensor, (batch, neurons, time, frame_inputs), optional
+            The normalised frames of each token; only for models that take them.
         use_session : bool
             False leaves the session's vector out altogether.
 
@@ -120,6 +126,8 @@ class Dynamics(nn.Module):
                     self.session_embed, self.unknown_session, session_ids, tokens.shape[:1]
                 )[:, None, None]
             )
+        if self.frames_in is not None and frames is not None:
+            x = x + self.frames_in(frames)
         if self.time_embed is not None:
             x = x + self.time_embed.weight[n_seen : n_seen + tokens.shape[2]]
         x = self.dropout(x)

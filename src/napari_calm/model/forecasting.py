@@ -1,7 +1,7 @@
 """From a recording and a start frame to a forecast."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -12,38 +12,62 @@ from ..core.forecast import Forecast
 from ..core.progress import Progress, Steps, retold
 from ..core.recording import Recording
 from ..preprocess.normalise import Normalisation, normalisation_from
+from ..preprocess.portrait import Portrait, portrait_of
 from ..preprocess.resample import forecast_matrix, model_horizon_frames, resampling_matrix
 from ..preprocess.smooth import alpha_at_rate, smooth_causally
 from .budget import dynamics_positions, tokenizer_positions
+from .expectation import couple, expectation_steps
+from .forecast_head import QUANTILE_LEVELS
 from .rollout import Choose, most_likely, roll_out_steps, sampled, windows
 from .tokenising import check_length, token_rows_steps
 
 if TYPE_CHECKING:
     from .calm import CalmModel
 
-QUANTILE_LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 MOST_BYTES = 4e9
+# Draws that continue a forecast beyond the head's horizon where none were asked for.
+TAIL_SAMPLES = 16
+
+Expectation = Literal["auto", "direct", "samples"]
 
 
 class Context(NamedTuple):
-    """The frames before the start as the networks see them, (neurons, context_frames)."""
+    """What the networks see of the frames before the start.
+
+    units (neurons, context_frames), and how to get back; portrait of the same neurons.
+    """
 
     units: np.ndarray
     normalisation: Normalisation
+    portrait: Portrait
 
 
-def prepare_context(model: "CalmModel", recording: Recording, start_frame: int) -> Context:
+def prepare_context(
+    model: "CalmModel",
+    recording: Recording,
+    start_frame: int,
+    statistics_until: int | None = None,
+) -> Context:
     """Resample, smooth and normalise the frames before `start_frame`, and no others."""
     settings = model.config.preprocessing
     rate_hz = model.model_rate_hz(recording.frame_rate_hz)
-    history = recording.traces[:, :start_frame]
-    resampling = resampling_matrix(
-        start_frame, recording.frame_rate_hz, rate_hz, end_aligned=True
+
+    def before(frame: int) -> np.ndarray:
+        resampling = resampling_matrix(
+            frame, recording.frame_rate_hz, rate_hz, end_aligned=True
+        )
+        traces = (resampling @ recording.traces[:, :frame].T).T
+        return smooth_causally(traces, settings.smoothing_alpha)
+
+    known = before(start_frame)
+    context = known[:, -settings.context_frames :]
+    history = known if statistics_until is None else before(statistics_until)
+    normalisation = normalisation_from(history, context, settings.centre)
+    return Context(
+        units=normalisation.apply(context).astype(np.float32),
+        normalisation=normalisation,
+        portrait=portrait_of(history, context, normalisation, rate_hz),
     )
-    history = smooth_causally((resampling @ history.T).T, settings.smoothing_alpha)
-    normalisation = normalisation_from(history, settings.context_frames, settings.centre)
-    units = normalisation.apply(history[:, -settings.context_frames :])
-    return Context(units.astype(np.float32), normalisation)
 
 
 def forecast_steps(
@@ -54,25 +78,140 @@ def forecast_steps(
     horizon_frames: int,
     samples: int = 16,
     seed: int = 0,
+    expectation: Expectation = "auto",
+    statistics_until: int | None = None,
     neuron_ids: np.ndarray | None = None,
     session_id: int | None = None,
 ) -> Steps[Forecast]:
     """Forecast a recording; see `CalmModel.forecast`."""
-    _check_request(model, recording, start_frame, horizon_frames, samples, seed)
+    _check_request(
+        model, recording, start_frame, horizon_frames, samples, seed, statistics_until
+    )
+    if model.adaptation is not None and neuron_ids is None:
+        model.adaptation.check(recording)
+        if model.adaptation.helped:
+            neuron_ids, session_id = np.arange(recording.n_neurons), 0
     _check_ids(model, recording, neuron_ids, session_id)
+    direct = _takes_head(model, expectation)
     config = model.config
     rate_hz = model.model_rate_hz(recording.frame_rate_hz)
-    context = prepare_context(model, recording, start_frame)
+    context = prepare_context(model, recording, start_frame, statistics_until)
     n_model_frames = model_horizon_frames(horizon_frames, recording.frame_rate_hz, rate_hz)
-    n_new = -(-n_model_frames // config.tokenizer.stride)
     back = forecast_matrix(horizon_frames, recording.frame_rate_hz, rate_hz)
-    found = yield from retold(
+
+    def in_recording_frames(units: np.ndarray) -> np.ndarray:
+        """Bring (..., neurons, model frames) to the recording's frames, still normalised."""
+        last_seen = np.broadcast_to(context.units[:, -1:], (*units.shape[:-1], 1))
+        frames = np.concatenate([last_seen, units[..., :n_model_frames]], axis=-1)
+        flat = frames.reshape(-1, frames.shape[-1])
+        resampled: np.ndarray = (back @ flat.T).T
+        return resampled.reshape(*units.shape[:-1], horizon_frames)
+
+    tokens = yield from retold(
         token_rows_steps(model, context.units),
         lambda done: Progress(done, recording.n_neurons, "Tokenising the context"),
     )
-    prefix = torch.as_tensor(found, device=model.device)
-    trajectories = np.empty((max(samples, 1), recording.n_neurons, horizon_frames), np.float32)
-    batches = list(_batches(model, recording.n_neurons, samples, seed, n_new))
+    head = None
+    n_head_frames = 0
+    if direct:
+        head = yield from expectation_steps(
+            model,
+            context.units,
+            tokens,
+            context.portrait,
+            neuron_ids=neuron_ids,
+            session_id=session_id,
+            seed=seed,
+        )
+        n_head_frames = head.shape[-1]
+    draws = samples
+    if direct and n_model_frames > n_head_frames:
+        draws = max(samples, TAIL_SAMPLES)
+    trajectories = None
+    if draws or not direct:
+        trajectories = yield from _trajectories_steps(
+            model, tokens, draws, seed, n_model_frames, neuron_ids, session_id
+        )
+    if head is None:
+        assert trajectories is not None
+        sampled_frames = in_recording_frames(trajectories)
+        mean = sampled_frames.mean(axis=0)
+        quantiles = np.quantile(sampled_frames, QUANTILE_LEVELS, axis=0)
+    else:
+        if trajectories is not None:
+            head = _with_tail(head, trajectories)
+            trajectories = couple(trajectories, head[1:, :, : trajectories.shape[-1]])
+        mean, *levels = in_recording_frames(head)
+        quantiles = np.stack(levels)
+        sampled_frames = np.empty((0, recording.n_neurons, horizon_frames))
+        if samples and trajectories is not None:
+            sampled_frames = in_recording_frames(trajectories)[:samples]
+    undo = context.normalisation.undo
+    return Forecast(
+        mean=undo(mean),
+        quantiles=undo(quantiles),
+        quantile_levels=np.array(QUANTILE_LEVELS),
+        samples=undo(sampled_frames),
+        start_frame=start_frame,
+        frame_rate_hz=recording.frame_rate_hz,
+        centre=context.normalisation.centre,
+        scale=context.normalisation.scale,
+        smoothing_alpha=alpha_at_rate(
+            config.preprocessing.smoothing_alpha, rate_hz, recording.frame_rate_hz
+        ),
+        model_name=model.title,
+        seed=seed,
+        roi_labels=recording.roi_labels,
+    )
+
+
+def _takes_head(model: "CalmModel", expectation: Expectation) -> bool:
+    """Tell whether mean and quantiles come from the forecast head."""
+    if expectation not in ("auto", "direct", "samples"):
+        raise CalmError(
+            f"forecast: expectation is {expectation!r}; expected auto, direct or samples."
+        )
+    if expectation == "direct" and model.forecast_head is None:
+        raise CalmError(
+            f"forecast: the model {model.name} has no forecast head. Use expectation "
+            "'samples', or 'auto' to take whatever the model has."
+        )
+    return expectation != "samples" and model.forecast_head is not None
+
+
+def _with_tail(head: np.ndarray, trajectories: np.ndarray) -> np.ndarray:
+    """Continue what the head says by the samples' own mean and quantiles.
+
+    Over the last quarter of the head's horizon one passes smoothly into the other.
+    """
+    n_head, n_frames = head.shape[-1], trajectories.shape[-1]
+    if n_frames <= n_head:
+        return head
+    drawn = np.concatenate(
+        [trajectories.mean(axis=0)[None], np.quantile(trajectories, QUANTILE_LEVELS, axis=0)]
+    )
+    trust = np.clip((n_head - np.arange(n_frames)) / (n_head / 4), 0, 1)
+    padded = np.pad(head, ((0, 0), (0, 0), (0, n_frames - n_head)))
+    tail: np.ndarray = trust * padded + (1 - trust) * drawn
+    return tail
+
+
+def _trajectories_steps(
+    model: "CalmModel",
+    prefix_tokens: np.ndarray,
+    samples: int,
+    seed: int,
+    n_model_frames: int,
+    neuron_ids: np.ndarray | None,
+    session_id: int | None,
+) -> Steps[np.ndarray]:
+    """Roll out tokens and decode them, (max(samples, 1), neurons, n_model_frames)."""
+    config = model.config
+    n_neurons = len(prefix_tokens)
+    prefix = torch.as_tensor(prefix_tokens, device=model.device)
+    n_new = -(-n_model_frames // config.tokenizer.stride)
+    trajectories = np.empty((max(samples, 1), n_neurons, n_model_frames), np.float32)
+    batches = list(_batches(model, n_neurons, samples, seed, n_new))
     total = len(batches) * n_new
     for number, batch in enumerate(batches):
         ids, session_ids = _ids(model, batch, neuron_ids, session_id)
@@ -101,27 +240,9 @@ def forecast_steps(
         frames = yield from retold(
             _decode_steps(model, tokens.flatten(0, 1), prefix.shape[1]), decoded
         )
-        last_seen = context.units[batch.neurons.ravel(), -1:]
-        frames = np.concatenate([last_seen, frames[:, :n_model_frames]], axis=1)
-        frames = (back @ frames.T).T.reshape(*batch.neurons.shape, horizon_frames)
+        frames = frames[:, :n_model_frames].reshape(*batch.neurons.shape, n_model_frames)
         trajectories[batch.samples[:, None], batch.neurons] = frames
-    trajectories = context.normalisation.undo(trajectories)
-    return Forecast(
-        mean=trajectories.mean(axis=0),
-        quantiles=np.quantile(trajectories, QUANTILE_LEVELS, axis=0),
-        quantile_levels=np.array(QUANTILE_LEVELS),
-        samples=trajectories,
-        start_frame=start_frame,
-        frame_rate_hz=recording.frame_rate_hz,
-        centre=context.normalisation.centre,
-        scale=context.normalisation.scale,
-        smoothing_alpha=alpha_at_rate(
-            config.preprocessing.smoothing_alpha, rate_hz, recording.frame_rate_hz
-        ),
-        model_name=model.name,
-        seed=seed,
-        roi_labels=recording.roi_labels,
-    )
+    return trajectories
 
 
 class _Batch(NamedTuple):
@@ -211,6 +332,7 @@ def _check_request(
     horizon_frames: int,
     samples: int,
     seed: int,
+    statistics_until: int | None,
 ) -> None:
     check_length(model, recording)
     earliest = model.context_frames_of(recording.frame_rate_hz)
@@ -220,6 +342,11 @@ def _check_request(
             f"{start_frame}. The model {model.name} looks at {earliest} frames before it, so "
             f"choose a frame from {earliest} to {recording.n_frames} "
             f"({earliest / recording.frame_rate_hz:.1f} s to {recording.duration_s:.1f} s)."
+        )
+    if statistics_until is not None and not earliest <= statistics_until <= start_frame:
+        raise CalmError(
+            f"forecast: statistics_until is frame {statistics_until}; expected {earliest} (one "
+            f"context) to {start_frame} (the start)."
         )
     if horizon_frames < 1:
         raise CalmError(

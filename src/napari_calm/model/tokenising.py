@@ -59,9 +59,9 @@ def tokenize_steps(model: "CalmModel", recording: Recording) -> Steps[TokenMap]:
         first = max(0, start - context)
         stop = context if start == 0 else min(start + block_frames, n_frames)
         known = traces[:, : max(start, context)]
-        units = normalisation_from(known, context, config.preprocessing.centre).apply(
-            traces[:, first:stop]
-        )
+        units = normalisation_from(
+            known, known[:, -context:], config.preprocessing.centre
+        ).apply(traces[:, first:stop])
         found = yield from retold(
             token_rows_steps(model, units),
             lambda rows, done=done: Progress(  # type: ignore[misc]

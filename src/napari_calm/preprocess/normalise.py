@@ -29,23 +29,25 @@ class Normalisation:
 
 
 def normalisation_from(
-    history: np.ndarray, context_frames: int, centre: Literal["context", "history"]
+    history: np.ndarray, context: np.ndarray, centre: Literal["context", "history"]
 ) -> Normalisation:
     """Statistics of what lies before the start, and of nothing else.
 
     Parameters
     ----------
     history : numpy.ndarray, (neurons, frames)
-        All frames before the start, smoothed as the model wants them.
-    context_frames : int
-        The newest of them that the model looks at.
+        All frames that may be known, smoothed as the model wants them.
+    context : numpy.ndarray, (neurons, context frames)
+        The frames just before the start, which the model looks at.
     centre : {"context", "history"}
         Which frames' mean is taken off: recordings drift, so that of the context serves
-        better than that of the past hour. The scale always comes from all of them, since a
-        context may hold no transient.
+        better than that of the past hour. The scale is the larger of the two deviations: a
+        context may hold no transient, or the first one ever.
     """
-    part = history[:, -context_frames:] if centre == "context" else history
-    deviation = history.std(axis=1, dtype=np.float64)
+    part = context if centre == "context" else history
+    deviation = np.maximum(
+        history.std(axis=1, dtype=np.float64), context.std(axis=1, dtype=np.float64)
+    )
     varying = deviation[deviation > 0]
     typical = float(np.median(varying)) if varying.size else 1.0
     return Normalisation(

@@ -9,6 +9,7 @@ from ..core.errors import ConfigError
 from ..model.config import (
     CalmConfig,
     DynamicsConfig,
+    ForecastHeadConfig,
     PreprocessingConfig,
     TokenizerConfig,
     at_least,
@@ -18,7 +19,9 @@ from ..model.config import (
 
 @dataclass(frozen=True)
 class DataConfig:
-    """Where the training recordings come from: a folder, simulated cohorts, or both.
+    """Where the training recordings come from: a folder, simulated ones, or both.
+
+    With neither, recordings are given to `pretrain` directly.
 
     Parameters
     ----------
@@ -26,19 +29,21 @@ class DataConfig:
         Folder whose entries are recordings (npz traces, suite2p folders); relative to the
         configuration file.
     simulated : tuple of dict
-        Each one the arguments of `napari_calm.simulate.session.simulate_cohort`.
+        Y-maze sessions; each one the arguments of `simulate.session.simulate_cohort`.
+    populations : tuple of dict
+        Populations of many kinds; the arguments of `simulate.populations.simulate_populations`.
     validation_share : float
         Last share of every recording that gives nothing to training.
     """
 
     folder: str | None = None
     simulated: tuple[dict[str, Any], ...] = ()
+    populations: tuple[dict[str, Any], ...] = ()
     validation_share: float = 0.15
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "simulated", tuple(self.simulated))
-        if not self.folder and not self.simulated:
-            raise ConfigError("data: give a folder of recordings or simulated cohorts.")
+        object.__setattr__(self, "populations", tuple(self.populations))
         if not 0 < self.validation_share < 0.5:
             raise ConfigError(
                 f"data: validation_share is {self.validation_share}; expected 0 to 0.5."
@@ -47,7 +52,12 @@ class DataConfig:
 
 @dataclass(frozen=True)
 class OptimiserConfig:
-    """AdamW with linear warm-up, cosine decay and gradient clipping."""
+    """AdamW with linear warm-up, cosine decay and gradient clipping.
+
+    `average_decay` is that of the moving average of the weights, which is validated and
+    kept (0: none). After `patience` validations without a better one the training stops (0:
+    never); the weights of the best validation are kept.
+    """
 
     steps: int
     learning_rate: float = 1e-3
@@ -55,6 +65,8 @@ class OptimiserConfig:
     warmup_share: float = 0.06
     weight_decay: float = 1e-3
     clip_norm: float = 1.0
+    average_decay: float = 0.0
+    patience: int = 0
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.learning_rate <= 0 or self.clip_norm <= 0:
@@ -62,11 +74,20 @@ class OptimiserConfig:
                 f"optimiser: steps ({self.steps}), learning_rate ({self.learning_rate}) and "
                 f"clip_norm ({self.clip_norm}) must be above 0."
             )
-        at_least(self, "optimiser", final_learning_rate=0, warmup_share=0, weight_decay=0)
-        if self.warmup_share >= 1:
-            raise ConfigError(
-                f"optimiser: warmup_share is {self.warmup_share}; expected below 1."
-            )
+        at_least(
+            self,
+            "optimiser",
+            final_learning_rate=0,
+            warmup_share=0,
+            weight_decay=0,
+            average_decay=0,
+            patience=0,
+        )
+        for name in ("warmup_share", "average_decay"):
+            if getattr(self, name) >= 1:
+                raise ConfigError(
+                    f"optimiser: {name} is {getattr(self, name)}; expected below 1."
+                )
 
 
 @dataclass(frozen=True)
@@ -102,23 +123,33 @@ class TokenizerTrainingConfig:
 
 @dataclass(frozen=True)
 class DynamicsTrainingConfig:
-    """Training of the dynamics.
+    """Training of the dynamics, and of the forecast head with them where there is one.
 
     `batch_populations` windows a step, each of up to `population` neurons of one recording.
     A token is replaced with probability `token_noise` by one of its `noise_neighbours`
-    nearest codes.
+    nearest codes. The head is trained after `head_positions` tokens of each window, the end
+    of the context always among them; `next_token` weighs the loss of the next token beside
+    that of the head. With probability `frames_dropout` a step is made on tokens alone where
+    the model takes frames beside them. `row_dropout` is the probability that a window is
+    shown with the shared unknown rows instead of its own neurons' and session's; 1 trains the
+    unknown rows only, and below 1 the checkpoint keeps a row for each training neuron.
     """
 
     optimiser: OptimiserConfig
     batch_populations: int = 4
     population: int = 64
+    head_positions: int = 6
+    next_token: float = 0.2
+    frames_dropout: float = 0.25
+    row_dropout: float = 1.0
     token_noise: float = 0.1
     noise_neighbours: int = 12
 
     def __post_init__(self) -> None:
         at_least(
             self, "dynamics_training", batch_populations=1, population=1, token_noise=0,
-            noise_neighbours=1,
+            noise_neighbours=1, head_positions=1, next_token=0, frames_dropout=0,
+            row_dropout=0,
         )  # fmt: skip
 
 
@@ -133,6 +164,7 @@ class PretrainConfig:
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
     dynamics: DynamicsConfig = field(default_factory=DynamicsConfig)
     preprocessing: PreprocessingConfig = field(default_factory=PreprocessingConfig)
+    forecast_head: ForecastHeadConfig | None = None
     description: str = ""
     seed: int = 0
     validate_every: int = 100
@@ -149,6 +181,7 @@ class PretrainConfig:
             tokenizer=self.tokenizer,
             dynamics=self.dynamics,
             preprocessing=self.preprocessing,
+            forecast_head=self.forecast_head,
             description=self.description,
         )
 
@@ -200,9 +233,10 @@ def pretrain_config(values: dict[str, Any]) -> PretrainConfig:
         ("tokenizer", TokenizerConfig),
         ("dynamics", DynamicsConfig),
         ("preprocessing", PreprocessingConfig),
+        ("forecast_head", ForecastHeadConfig),
     )
     for name, part_type in parts:
-        if name in values:
+        if values.get(name) is not None:
             values[name] = build_section(part_type, values[name], name)
     config = build_section(PretrainConfig, values, "training")
     _ = config.model  # its own checks

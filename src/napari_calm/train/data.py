@@ -1,6 +1,8 @@
 """Windows of many recordings, drawn at random but reproducibly."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -9,15 +11,17 @@ from ..core.errors import ConfigError
 from ..core.recording import Recording
 from ..io.read import read_recording
 from ..model.config import PreprocessingConfig
-from ..preprocess.normalise import normalisation_from
+from ..preprocess.normalise import Normalisation, normalisation_from
+from ..preprocess.portrait import Portrait, portrait_of
 from ..preprocess.resample import model_rate_hz, resampling_matrix
 from ..preprocess.smooth import smooth_causally
+from ..simulate.populations import simulate_populations
 from ..simulate.session import simulate_cohort
 from .config import DataConfig
 
 
-def training_recordings(config: DataConfig) -> list[Recording]:
-    """Gather the recordings of a configuration, unusable traces left out.
+def folder_recordings(config: DataConfig) -> list[Recording]:
+    """Read the recordings of the configuration's folder, unusable traces left out.
 
     Raises
     ------
@@ -26,26 +30,82 @@ def training_recordings(config: DataConfig) -> list[Recording]:
     RecordingError
         If an entry of the folder cannot be read as a recording.
     """
-    recordings = [
-        session.recording
-        for cohort in config.simulated
-        for session in simulate_cohort(**cohort)
+    if not config.folder:
+        return []
+    folder = Path(config.folder)
+    if not folder.is_dir():
+        raise ConfigError(f"data: the folder {folder} does not exist.")
+    entries = [
+        entry
+        for entry in sorted(folder.iterdir())
+        if (entry.suffix == ".npz" or entry.is_dir()) and not entry.name.startswith(".")
     ]
-    if config.folder:
-        folder = Path(config.folder)
-        if not folder.is_dir():
-            raise ConfigError(f"data: the folder {folder} does not exist.")
-        entries = [
-            entry
-            for entry in sorted(folder.iterdir())
-            if (entry.suffix == ".npz" or entry.is_dir()) and not entry.name.startswith(".")
-        ]
-        if not entries:
-            raise ConfigError(
-                f"data: the folder {folder} holds no recordings; expected npz files or folders."
-            )
-        recordings += [read_recording(entry, drop_unusable=True) for entry in entries]
-    return recordings
+    if not entries:
+        raise ConfigError(
+            f"data: the folder {folder} holds no recordings; expected npz files or folders."
+        )
+    return [read_recording(entry, drop_unusable=True) for entry in entries]
+
+
+def simulated_recordings(config: DataConfig) -> Iterator[Recording]:
+    """Make the simulated cohorts of a configuration."""
+    for cohort in config.simulated:
+        for session in simulate_cohort(**cohort):
+            yield session.recording
+    for cohort in config.populations:
+        yield from simulate_populations(**cohort)
+
+
+# Share of the training windows whose statistics come from before some random frame.
+OLD_HISTORY = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class Window:
+    """Context and horizon of some neurons of one recording, as a forecast meets them.
+
+    Parameters
+    ----------
+    history : numpy.ndarray, (neurons, frames)
+        What tells how the neurons usually are; all or some frames before the context's end.
+    context : numpy.ndarray, (neurons, context_frames)
+        What the networks look at.
+    future : numpy.ndarray, (neurons, max_frames - context_frames)
+        What follows.
+    rate_hz : float
+        Frames a second of both.
+    config : PreprocessingConfig
+        Lengths and centre.
+    neurons : numpy.ndarray of int, (neurons,)
+        Which neurons of the recording.
+    recording, start : int
+        Number of the recording, and the first frame of the future in it.
+    """
+
+    history: np.ndarray
+    context: np.ndarray
+    future: np.ndarray
+    rate_hz: float
+    config: PreprocessingConfig
+    neurons: np.ndarray
+    recording: int
+    start: int
+
+    @cached_property
+    def normalisation(self) -> Normalisation:
+        """Centre and scale that a forecast from the context's end would take."""
+        return normalisation_from(self.history, self.context, self.config.centre)
+
+    @cached_property
+    def units(self) -> np.ndarray:
+        """Normalised context and future, (neurons, max_frames)."""
+        frames = np.concatenate([self.context, self.future], axis=1)
+        return self.normalisation.apply(frames).astype(np.float32)
+
+    @cached_property
+    def portrait(self) -> Portrait:
+        """What the history tells of these neurons."""
+        return portrait_of(self.history, self.context, self.normalisation, self.rate_hz)
 
 
 class WindowSampler:
@@ -88,40 +148,73 @@ class WindowSampler:
                 f"must have {config.max_frames} frames; the longest recording has {longest}, "
                 f"of which {validation_share:.0%} are for validation."
             )
-        self.traces = [t for t, keep in zip(prepared, usable, strict=True) if keep]
-        self.n_training = [n for n, keep in zip(n_training, usable, strict=True) if keep]
+        kept = [number for number, keep in enumerate(usable) if keep]
+        self.traces = [prepared[number] for number in kept]
+        self.n_training = [n_training[number] for number in kept]
+        self.rates_hz = [
+            model_rate_hz(recordings[number].frame_rate_hz, config.frame_rate_range_hz)
+            for number in kept
+        ]
 
-    def training_window(self, rng: np.random.Generator, n_neurons: int) -> np.ndarray:
-        """Draw a window of up to `n_neurons` neurons of one recording, (neurons, frames)."""
+    def training_window(self, rng: np.random.Generator, n_neurons: int) -> Window:
+        """Draw a window of up to `n_neurons` neurons of one recording."""
         number = int(rng.integers(len(self.traces)))
         first = int(rng.integers(self.n_training[number] - self.config.max_frames + 1))
-        return self._window(number, first, rng, n_neurons)
+        # What is known of a neuron is often old, and recordings drift meanwhile.
+        known = start = first + self.config.context_frames
+        if rng.random() < OLD_HISTORY:
+            known = int(rng.integers(self.config.context_frames, start + 1))
+        return self._window(number, first, known, rng, n_neurons)
 
     def validation_windows(
-        self, n_per_recording: int, n_neurons: int, *, seed: int
-    ) -> list[np.ndarray]:
-        """Draw fixed windows whose horizons lie in the validation parts."""
+        self, n_windows: int, n_neurons: int | None, *, seed: int
+    ) -> list[Window]:
+        """Draw about `n_windows` fixed windows whose horizons lie in the validation parts.
+
+        They are spread evenly over the recordings, and over each recording's part; what is
+        known of the neurons is the training part. No `n_neurons` takes all, in their order.
+        """
         rng = np.random.default_rng(seed)
-        found = []
+        eligible = []
         for number, traces in enumerate(self.traces):
             earliest = self.n_training[number] - self.config.context_frames
             latest = traces.shape[1] - self.config.max_frames
             if latest >= earliest:
-                for first in np.linspace(earliest, latest, n_per_recording).astype(int):
-                    found.append(self._window(number, int(first), rng, n_neurons))
-        return found
+                eligible.append((number, earliest, latest))
+        if not eligible:
+            return []
+        picked = np.linspace(0, len(eligible) - 1, min(n_windows, len(eligible))).astype(int)
+        each = max(1, n_windows // len(picked))
+        return [
+            self._window(number, int(first), self.n_training[number], rng, n_neurons)
+            for number, earliest, latest in (eligible[place] for place in picked)
+            for first in np.linspace(earliest, latest, each).astype(int)
+        ]
 
     def _window(
-        self, number: int, first: int, rng: np.random.Generator, n_neurons: int
-    ) -> np.ndarray:
+        self,
+        number: int,
+        first: int,
+        known: int,
+        rng: np.random.Generator,
+        n_neurons: int | None,
+    ) -> Window:
         traces = self.traces[number]
-        neurons = rng.choice(len(traces), min(n_neurons, len(traces)), replace=False)
+        neurons = np.arange(len(traces))
+        if n_neurons is not None:
+            neurons = rng.choice(len(traces), min(n_neurons, len(traces)), replace=False)
+        start = first + self.config.context_frames
         chosen = traces[neurons, : first + self.config.max_frames]
-        history = chosen[:, : first + self.config.context_frames]
-        normalisation = normalisation_from(
-            history, self.config.context_frames, self.config.centre
+        return Window(
+            history=chosen[:, :known],
+            context=chosen[:, first:start],
+            future=chosen[:, start:],
+            rate_hz=self.rates_hz[number],
+            config=self.config,
+            neurons=neurons,
+            recording=number,
+            start=start,
         )
-        return normalisation.apply(chosen[:, first:]).astype(np.float32)
 
 
 def _prepare(recording: Recording, config: PreprocessingConfig) -> np.ndarray:

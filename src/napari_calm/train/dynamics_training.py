@@ -1,17 +1,23 @@
-"""Stage two: the dynamics learn which token comes next."""
+"""Stage two: the dynamics learn which token comes next, their head which frames."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..core.progress import Steps
 from ..model.calm import CalmModel
-from ..model.dynamics import next_token_loss
-from .config import PretrainConfig
-from .data import WindowSampler
+from ..model.config import CalmConfig
+from ..model.dynamics import UNKNOWN, next_token_loss
+from ..model.forecast_head import HeadForecast, forecast_loss
+from .config import DynamicsTrainingConfig, PretrainConfig
+from .data import Window, WindowSampler
 from .optimise import Curve, optimise_steps
+
+VALIDATION_WINDOWS = 96
+MOST_WINDOWS_AT_ONCE = 8
 
 
 def nearest_codes(codebook: Tensor, n_neighbours: int) -> Tensor:
@@ -33,47 +39,179 @@ def with_token_noise(
     return torch.where(flip, neighbours[tokens, pick], tokens)
 
 
+class WindowBatch:
+    """Windows of equal size as tensors, with the tokens of a frozen tokenizer.
+
+    recordings (batch,); neurons (batch, neurons), numbered in their recording; units (batch,
+    neurons, frames); tokens (batch, neurons, tokens); portrait (batch, neurons, features);
+    pairs (batch, neurons, neurons, features).
+    """
+
+    def __init__(self, model: CalmModel, windows: Sequence[Window]) -> None:
+        def stacked(arrays: list[np.ndarray]) -> Tensor:
+            return torch.as_tensor(np.stack(arrays), dtype=torch.float32, device=model.device)
+
+        neurons = np.stack([window.neurons for window in windows])
+        self.neurons = torch.as_tensor(neurons, device=model.device)
+        recordings = np.array([window.recording for window in windows])
+        self.recordings = torch.as_tensor(recordings, device=model.device)
+        self.units = stacked([window.units for window in windows])
+        self.portrait = stacked([window.portrait.neurons for window in windows])
+        self.pairs = stacked(
+            [window.portrait.pairs(np.arange(len(window.neurons))) for window in windows]
+        )
+        with torch.no_grad():
+            tokens = model.tokenizer.tokenize(self.units.flatten(0, 1))
+        self.tokens = tokens.unflatten(0, self.units.shape[:2])
+
+    @property
+    def frames(self) -> Tensor:
+        """The frames of each token, (batch, neurons, tokens, frames)."""
+        frames: Tensor = self.units.unflatten(-1, (self.tokens.shape[-1], -1))
+        return frames
+
+    @property
+    def n_targets(self) -> int:
+        """Size of the batch in tokens."""
+        return int(self.tokens.numel())
+
+
+def batches_of_equal_size(model: CalmModel, windows: Sequence[Window]) -> list[WindowBatch]:
+    """Stack populations of equal size; smaller recordings get their own batch."""
+    batches = []
+    for size in sorted({len(window.units) for window in windows}):
+        same = [window for window in windows if len(window.units) == size]
+        for first in range(0, len(same), MOST_WINDOWS_AT_ONCE):
+            batches.append(WindowBatch(model, same[first : first + MOST_WINDOWS_AT_ONCE]))
+    return batches
+
+
+def head_forecast(
+    model: CalmModel, batch: WindowBatch, hidden: Tensor, positions: Sequence[int]
+) -> tuple[HeadForecast, Tensor, Tensor]:
+    """Forecast after the tokens `positions`; also the truth and where it is known.
+
+    Returns
+    -------
+    HeadForecast, Tensor (batch, neurons, positions, frames), Tensor of bool (positions, frames)
+    """
+    assert model.forecast_head is not None
+    c = model.forecast_head.config
+    stride = model.config.tokenizer.stride
+    n_frames = batch.units.shape[2]
+    padded = torch.nn.functional.pad(batch.units, (0, c.horizon_frames))
+    ends = [(position + 1) * stride for position in positions]
+    recent = torch.stack([batch.units[..., end - c.recent_frames : end] for end in ends], 2)
+    truth = torch.stack([padded[..., end : end + c.horizon_frames] for end in ends], 2)
+    horizon = torch.arange(c.horizon_frames, device=truth.device)
+    known = torch.tensor(ends, device=truth.device)[:, None] + horizon < n_frames
+    chosen = hidden[:, :, list(positions)]
+    return model.forecast_head(chosen, recent, batch.portrait, batch.pairs), truth, known
+
+
+def joint_loss(
+    model: CalmModel,
+    batch: WindowBatch,
+    settings: DynamicsTrainingConfig,
+    noisy: Tensor,
+    positions: Sequence[int],
+    *,
+    with_frames: bool = True,
+    rows: tuple[Tensor, Tensor] | None = None,
+) -> tuple[Tensor, dict[str, float]]:
+    """Loss of the next token and, where the model has a head, of the next frames."""
+    frames = batch.frames[:, :, :-1] if with_frames else None
+    hidden = model.dynamics(noisy[:, :, :-1], *(rows or ()), frames=frames)
+    nats = next_token_loss(model.dynamics.logits(hidden), batch.tokens)
+    if model.forecast_head is None:
+        return nats, {"nats": nats.item()}
+    loss, logged = forecast_loss(*head_forecast(model, batch, hidden, positions))
+    return loss + settings.next_token * nats, {"nats": nats.item()} | logged
+
+
+def first_rows(sampler: WindowSampler, device: torch.device) -> Tensor:
+    """Embedding row of the first neuron of each recording, (recordings,)."""
+    counts = np.array([len(traces) for traces in sampler.traces])
+    return torch.as_tensor(np.concatenate([[0], counts.cumsum()[:-1]]), device=device)
+
+
+def own_rows(
+    batch: WindowBatch, first_row: Tensor, dropout: float, rng: np.random.Generator
+) -> tuple[Tensor, Tensor] | None:
+    """Embedding rows of the neurons and sessions, some windows' left unknown; None for all."""
+    if dropout >= 1:
+        return None
+    unknown = torch.as_tensor(
+        rng.random(len(batch.recordings)) < dropout, device=batch.recordings.device
+    )
+    neurons = batch.neurons + first_row[batch.recordings][:, None]
+    return (
+        neurons.masked_fill(unknown[:, None], UNKNOWN),
+        batch.recordings.masked_fill(unknown, UNKNOWN),
+    )
+
+
+def trained_parts(model: CalmModel) -> nn.ModuleDict:
+    """What the second stage trains."""
+    parts: dict[str, nn.Module] = {"dynamics": model.dynamics}
+    if model.forecast_head is not None:
+        parts["forecast_head"] = model.forecast_head
+    return nn.ModuleDict(parts)
+
+
 def train_dynamics_steps(
     model: CalmModel, sampler: WindowSampler, config: PretrainConfig, state_file: Path
 ) -> Steps[Curve]:
-    """Train `model.dynamics` in place on tokens of its frozen tokenizer; return the curve."""
+    """Train dynamics and forecast head in place on a frozen tokenizer; return the curve."""
     settings = config.dynamics_training
-    device = model.device
     model.tokenizer.eval().requires_grad_(False)
     neighbours = nearest_codes(model.tokenizer.quantizer.codebook, settings.noise_neighbours)
-    held = sampler.validation_windows(2, settings.population, seed=config.seed)
-    validation = [_tokens(model, window, device)[None] for window in held]
+    first_row = first_rows(sampler, model.device)
+    held = sampler.validation_windows(VALIDATION_WINDOWS, settings.population, seed=config.seed)
+    validation = batches_of_equal_size(model, held)
 
     def loss_of(rng: np.random.Generator, _step: int) -> tuple[Tensor, dict[str, float]]:
         windows = [
             sampler.training_window(rng, settings.population)
             for _ in range(settings.batch_populations)
         ]
-        # Populations of equal size share a pass; smaller recordings get their own.
-        losses, counts = [], []
-        for size in sorted({len(window) for window in windows}):
-            same = [window for window in windows if len(window) == size]
-            tokens = torch.stack([_tokens(model, window, device) for window in same])
-            noisy = with_token_noise(tokens, neighbours, settings.token_noise, rng)
-            hidden = model.dynamics(noisy[:, :, :-1])
-            losses.append(next_token_loss(model.dynamics.logits(hidden), tokens))
-            counts.append(tokens.numel())
-        weights = torch.tensor(counts, device=device) / sum(counts)
-        return (torch.stack(losses) * weights).sum(), {}
+        positions = loss_positions(model.config, settings.head_positions, rng)
+        # Sampled tokens have no frames, so tokens alone must do as well.
+        with_frames = rng.random() >= settings.frames_dropout
+        return weighted_mean(
+            [
+                (
+                    joint_loss(
+                        model,
+                        batch,
+                        settings,
+                        with_token_noise(batch.tokens, neighbours, settings.token_noise, rng),
+                        positions,
+                        with_frames=with_frames,
+                        rows=own_rows(batch, first_row, settings.row_dropout, rng),
+                    ),
+                    batch.n_targets,
+                )
+                for batch in batches_of_equal_size(model, windows)
+            ]
+        )
 
     @torch.no_grad()
     def validate() -> dict[str, float]:
         if not validation:
             return {}
-        losses = [
-            next_token_loss(model.dynamics.logits(model.dynamics(t[:, :, :-1])), t)
-            for t in validation
+        start = [config.model.context_tokens - 1]
+        found = [
+            (joint_loss(model, batch, settings, batch.tokens, start), batch.n_targets)
+            for batch in validation
         ]
-        return {"validation_nats": float(torch.stack(losses).mean())}
+        loss, logged = weighted_mean(found)
+        named = {f"validation_{name}": value for name, value in logged.items()}
+        return {"validation_loss": float(loss)} | named
 
     return (
         yield from optimise_steps(
-            model.dynamics,
+            trained_parts(model),
             settings.optimiser,
             loss_of,
             stage="Training the dynamics",
@@ -86,8 +224,23 @@ def train_dynamics_steps(
     )
 
 
-@torch.no_grad()
-def _tokens(model: CalmModel, window: np.ndarray, device: torch.device) -> Tensor:
-    """Tokens of one population, (neurons, tokens)."""
-    x = torch.as_tensor(window, dtype=torch.float32, device=device)
-    return model.tokenizer.tokenize(x)
+def loss_positions(config: CalmConfig, n_positions: int, rng: np.random.Generator) -> list[int]:
+    """Tokens after which the head is trained: the context's last and some later ones."""
+    first = config.context_tokens - 1
+    later = np.arange(first + 1, config.max_tokens - 1)
+    chosen = rng.choice(later, min(n_positions - 1, later.size), replace=False)
+    return [first, *sorted(map(int, chosen))]
+
+
+def weighted_mean(
+    found: Sequence[tuple[tuple[Tensor, dict[str, float]], int]],
+) -> tuple[Tensor, dict[str, float]]:
+    """Mean of losses and of what they log, weighted by their number of targets."""
+    total = sum(count for _, count in found)
+    loss = torch.stack([part * (count / total) for (part, _), count in found]).sum()
+    names = found[0][0][1]
+    logged = {
+        name: sum(values[name] * count / total for (_, values), count in found)
+        for name in names
+    }
+    return loss, logged

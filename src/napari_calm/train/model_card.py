@@ -57,28 +57,30 @@ def held_back_skills_steps(
 def model_card(
     config: PretrainConfig,
     n_recordings: int,
+    n_real: int,
     tokenizer: Curve,
     dynamics: Curve,
     skills: Sequence[ForecastSkill],
 ) -> str:
     """Write the card of a trained model, in Markdown."""
     low, high = config.preprocessing.frame_rate_range_hz
-    source = "recordings" if config.data.folder else "simulated sessions"
-    if config.data.folder and config.data.simulated:
-        source = "recordings and simulated sessions"
+    simulated = bool(config.data.simulated or config.data.populations)
+    source = "simulated recordings" if simulated else "recordings"
+    if simulated and n_real:
+        source = f"recordings ({n_real} real ones, the others simulated)"
     lines = [
         "## Training",
         "",
         f"- {n_recordings} {source}, shown at {low:g} to {high:g} Hz; the last "
         f"{config.data.validation_share:.0%} of each were kept for validation",
-        f"- seed {config.seed}; {config.tokenizer_training.optimiser.steps} tokenizer steps, "
-        f"{config.dynamics_training.optimiser.steps} dynamics steps",
+        f"- seed {config.seed}; {len(tokenizer)} tokenizer steps, {len(dynamics)} dynamics "
+        f"steps, of which the weights after step {best_validation(dynamics)['step']:.0f} are kept",
         f"- a forecast looks at {config.preprocessing.context_frames} frames",
         "",
         "## Measured on the validation parts",
         "",
     ]
-    for curve in (tokenizer[-1], dynamics[-1]):
+    for curve in (tokenizer[-1], best_validation(dynamics)):
         lines += [
             f"- {name.removeprefix('validation_').replace('_', ' ')}: {value:.4g}"
             for name, value in curve.items()
@@ -92,13 +94,19 @@ def model_card(
     return "\n".join(lines + _forecast_lines(skills))
 
 
+def best_validation(curve: Curve) -> dict[str, float]:
+    """Row of a learning curve whose weights were kept."""
+    judged = [row for row in curve if "validation_loss" in row]
+    return min(judged, key=lambda row: row["validation_loss"]) if judged else curve[-1]
+
+
 def _forecast_lines(skills: Sequence[ForecastSkill]) -> list[str]:
     if not skills:
         return []
     mse = np.mean([skill.mse for skill in skills], axis=0)
     lines = [
         "",
-        f"Forecasts of {HORIZON_FRAMES} frames (mean of 16 samples), mean squared error in "
+        f"Forecasts of {HORIZON_FRAMES} frames, mean squared error in "
         f"units of each neuron's variance, mean over {len(skills)} recordings and "
         f"{STARTS_PER_RECORDING} starts in each; the references are fitted to each recording's "
         "frames before the start, the model to none:",

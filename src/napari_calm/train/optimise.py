@@ -1,7 +1,9 @@
 """One optimisation loop for both stages: seeded step by step, saved, resumable."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -16,6 +18,7 @@ from ..core.progress import Progress, Steps
 from .config import OptimiserConfig
 
 Curve = list[dict[str, float]]
+Weights = dict[str, Tensor]
 
 
 def learning_rate_at(step: int, config: OptimiserConfig) -> float:
@@ -42,6 +45,91 @@ def make_optimiser(module: nn.Module, config: OptimiserConfig) -> torch.optim.Ad
     return torch.optim.AdamW(groups, lr=config.learning_rate)
 
 
+@dataclass
+class TrainingState:
+    """All that a training needs to go on: kept in a file, so that a kill costs little.
+
+    `average` is the moving average of the weights, `best` those of the best validation so
+    far, `waited` the validations since.
+    """
+
+    module: nn.Module
+    optimiser: torch.optim.AdamW
+    step: int = 0
+    curve: Curve = field(default_factory=list)
+    average: Weights = field(default_factory=dict)
+    best: Weights = field(default_factory=dict)
+    best_loss: float = math.inf
+    waited: int = 0
+
+    def follow(self, decay: float) -> None:
+        """Move the average towards the weights; early steps count in full."""
+        if decay == 0:
+            return
+        weights = self.module.state_dict()
+        if not self.average:
+            self.average = {name: value.clone() for name, value in weights.items()}
+        share = 1 - min(decay, self.step / (self.step + 10))
+        for name, value in self.average.items():
+            if value.is_floating_point():
+                value.lerp_(weights[name], share)
+            else:
+                value.copy_(weights[name])
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Use the averaged weights, where there are any, for a while."""
+        if not self.average:
+            yield
+            return
+        weights = {name: value.clone() for name, value in self.module.state_dict().items()}
+        self.module.load_state_dict(self.average)
+        try:
+            yield
+        finally:
+            self.module.load_state_dict(weights)
+
+    def judge(self, loss: float) -> None:
+        """Keep the present weights if this validation is the best so far."""
+        if not loss < self.best_loss:
+            self.waited += 1
+            return
+        self.best_loss, self.waited = loss, 0
+        self.best = {name: value.clone() for name, value in self.module.state_dict().items()}
+
+    def save(self, path: Path) -> None:
+        """Write everything to a file."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        values |= {"module": self.module.state_dict(), "optimiser": self.optimiser.state_dict()}
+        with replacing(path) as partial:
+            torch.save(values, partial)
+
+    def resume(self, path: Path) -> None:
+        """Continue from a file, where there is one."""
+        if not path.exists():
+            return
+        device = next(self.module.parameters()).device
+        try:
+            values: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+            self.module.load_state_dict(values.pop("module"))
+            self.optimiser.load_state_dict(values.pop("optimiser"))
+            for name in {f.name for f in fields(self)} - {"module", "optimiser"}:
+                setattr(self, name, values[name])
+        except (
+            UnpicklingError,
+            RuntimeError,
+            LookupError,
+            TypeError,
+            ValueError,
+            EOFError,
+        ) as error:
+            reason = str(error).strip().split("\n")[0] or type(error).__name__
+            raise CheckpointError(
+                f"{path}: not the state of this training ({reason}). "
+                "Start afresh with --restart or another output folder."
+            ) from error
+
+
 def optimise_steps(
     module: nn.Module,
     config: OptimiserConfig,
@@ -49,85 +137,64 @@ def optimise_steps(
     *,
     stage: str,
     seed: int,
-    state_file: Path,
-    save_every: int,
     validate: Callable[[], dict[str, float]],
     validate_every: int,
+    state_file: Path | None = None,
+    save_every: int = 100,
+    curve: Curve | None = None,
 ) -> Steps[Curve]:
     """Train `module` and return its learning curve.
 
     Every step draws from a generator of its own, made of seed and step, so a run that was
-    killed and resumed takes the same steps as one that was not.
+    killed and resumed takes the same steps as one that was not. Where `validate` gives a
+    ``validation_loss``, the module ends with the weights that had the smallest.
 
     Parameters
     ----------
     loss_of : callable
         Given the step's random generator and the step, returns the loss and what to log.
-    state_file : path
-        Where the state is kept between runs; read at the start where it exists.
     validate : callable
         Returns what to log every `validate_every` steps and at the end.
+    state_file : path, optional
+        Where the state is kept between runs; read at the start where it exists.
+    curve : list, optional
+        Where to write the learning curve as it grows, for those who watch.
     """
-    optimiser = make_optimiser(module, config)
-    step, curve = _resume(state_file, module, optimiser)
-    while step < config.steps:
-        rng = np.random.default_rng([seed, step])
-        for group in optimiser.param_groups:
-            group["lr"] = learning_rate_at(step, config)
+    state = TrainingState(module, make_optimiser(module, config))
+    if curve is not None:
+        state.curve = curve
+    if state_file is not None:
+        state.resume(state_file)
+    while state.step < config.steps and not 0 < config.patience <= state.waited:
+        rng = np.random.default_rng([seed, state.step])
+        for group in state.optimiser.param_groups:
+            group["lr"] = learning_rate_at(state.step, config)
         module.train()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(int(rng.integers(2**62)))
-            loss, logged = loss_of(rng, step)
-            optimiser.zero_grad(set_to_none=True)
+            loss, logged = loss_of(rng, state.step)
+            state.optimiser.zero_grad(set_to_none=True)
             loss.backward()
         nn.utils.clip_grad_norm_(module.parameters(), config.clip_norm)
-        optimiser.step()
-        step += 1
-        row = {"step": float(step), "loss": float(loss.detach())} | logged
-        if step % validate_every == 0 or step == config.steps:
+        state.optimiser.step()
+        state.step += 1
+        state.follow(config.average_decay)
+        row = {"step": float(state.step), "loss": float(loss.detach())} | logged
+        if state.step % validate_every == 0 or state.step == config.steps:
             module.eval()
-            row |= validate()
-        curve.append(row)
-        if step % save_every == 0 or step == config.steps:
-            _save(state_file, module, optimiser, step, curve)
-        yield Progress(step, config.steps, f"{stage} (loss {row['loss']:.3f})")
+            with state.averaged():
+                found = validate()
+                if "validation_loss" in found:
+                    state.judge(found["validation_loss"])
+            row |= found
+        state.curve.append(row)
+        if state_file is not None and (
+            state.step % save_every == 0 or state.step == config.steps
+        ):
+            state.save(state_file)
+        yield Progress(state.step, config.steps, f"{stage} (loss {row['loss']:.3f})")
+    final = state.best or state.average
+    if final:
+        module.load_state_dict(final)
     module.eval()
-    return curve
-
-
-def _save(
-    path: Path, module: nn.Module, optimiser: torch.optim.Optimizer, step: int, curve: Curve
-) -> None:
-    state = {
-        "step": step,
-        "module": module.state_dict(),
-        "optimiser": optimiser.state_dict(),
-        "curve": curve,
-    }
-    with replacing(path) as partial:
-        torch.save(state, partial)
-
-
-def _resume(
-    path: Path, module: nn.Module, optimiser: torch.optim.Optimizer
-) -> tuple[int, Curve]:
-    if not path.exists():
-        return 0, []
-    try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        module.load_state_dict(state["module"])
-        optimiser.load_state_dict(state["optimiser"])
-        return int(state["step"]), list(state["curve"])
-    except (
-        UnpicklingError,
-        RuntimeError,
-        LookupError,
-        TypeError,
-        ValueError,
-        EOFError,
-    ) as error:
-        reason = str(error).strip().split("\n")[0] or type(error).__name__
-        raise CheckpointError(
-            f"{path}: not the state of this training ({reason}). "
-            "Start afresh with --restart or another output folder."
-        ) from error
+    return state.curve

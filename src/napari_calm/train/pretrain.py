@@ -2,6 +2,8 @@
 
 import json
 import shutil
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -10,12 +12,15 @@ import torch
 from ..core.atomic import replacing
 from ..core.errors import ConfigError
 from ..core.progress import Steps, run
+from ..core.recording import Recording
 from ..model.calm import CalmModel
 from ..model.checkpoint import save_model
+from ..model.config import CalmConfig
 from ..model.device import choose_device
+from .calibrate import calibrate
 from .config import PretrainConfig
-from .data import WindowSampler, training_recordings
-from .dynamics_training import train_dynamics_steps
+from .data import WindowSampler, folder_recordings, simulated_recordings
+from .dynamics_training import VALIDATION_WINDOWS, train_dynamics_steps
 from .model_card import held_back_skills_steps, model_card
 from .tokenizer_training import train_tokenizer_steps
 
@@ -23,7 +28,12 @@ STATE_FOLDER = "training"
 
 
 def pretrain_steps(
-    config: PretrainConfig, out: str | Path, *, device: str = "auto", restart: bool = False
+    config: PretrainConfig,
+    out: str | Path,
+    *,
+    recordings: Sequence[Recording] | None = None,
+    device: str = "auto",
+    restart: bool = False,
 ) -> Steps[CalmModel]:
     """Train tokenizer, then dynamics, and write the checkpoint folder `out`.
 
@@ -38,6 +48,8 @@ def pretrain_steps(
         Data, networks, steps and seed.
     out : path
         The checkpoint folder.
+    recordings : sequence of Recording, optional
+        Real recordings to train on, instead of those in the configuration's folder.
     restart : bool
         Forget the state of an earlier run instead of continuing it.
 
@@ -51,11 +63,14 @@ def pretrain_steps(
     if restart and state.exists():
         shutil.rmtree(state)
     _claim(state, config)
-    recordings = training_recordings(config.data)
+    if recordings is None:
+        recordings = folder_recordings(config.data)
+    real = {recording.name: None for recording in recordings}
+    recordings = [*recordings, *simulated_recordings(config.data)]
     sampler = WindowSampler(recordings, config.preprocessing, config.data.validation_share)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        model = CalmModel(config.model)
+        model = CalmModel(_with_training_rows(config, sampler, tuple(real)))
     model.to(choose_device(device))
     tokenizer_curve = yield from train_tokenizer_steps(
         model.tokenizer, sampler, config, state / "tokenizer.pt"
@@ -63,12 +78,20 @@ def pretrain_steps(
     dynamics_curve = yield from train_dynamics_steps(
         model, sampler, config, state / "dynamics.pt"
     )
+    calibrate(
+        model,
+        sampler.validation_windows(
+            VALIDATION_WINDOWS, config.dynamics_training.population, seed=config.seed + 2
+        ),
+    )
     model.requires_grad_(True).eval()
     for name, curve in (("tokenizer", tokenizer_curve), ("dynamics", dynamics_curve)):
         with replacing(state / f"{name}.csv") as partial:
             pd.DataFrame(curve).to_csv(partial, index=False)
     skills = yield from held_back_skills_steps(model, recordings, config.data.validation_share)
-    card = model_card(config, len(sampler.traces), tokenizer_curve, dynamics_curve, skills)
+    card = model_card(
+        config, len(sampler.traces), len(real), tokenizer_curve, dynamics_curve, skills
+    )
     save_model(model, out, card=card)
     for name in ("tokenizer", "dynamics"):
         (state / f"{name}.pt").unlink(missing_ok=True)
@@ -76,10 +99,31 @@ def pretrain_steps(
 
 
 def pretrain(
-    config: PretrainConfig, out: str | Path, *, device: str = "auto", restart: bool = False
+    config: PretrainConfig,
+    out: str | Path,
+    *,
+    recordings: Sequence[Recording] | None = None,
+    device: str = "auto",
+    restart: bool = False,
 ) -> CalmModel:
     """Run `pretrain_steps` to its end."""
-    return run(pretrain_steps(config, out, device=device, restart=restart))
+    return run(
+        pretrain_steps(config, out, recordings=recordings, device=device, restart=restart)
+    )
+
+
+def _with_training_rows(
+    config: PretrainConfig, sampler: WindowSampler, trained_on: tuple[str, ...]
+) -> CalmConfig:
+    """Add what only the data tell to the model's configuration."""
+    dynamics = config.dynamics
+    if config.dynamics_training.row_dropout < 1:
+        dynamics = replace(
+            dynamics,
+            n_neurons=sum(map(len, sampler.traces)),
+            n_sessions=len(sampler.traces),
+        )
+    return replace(config.model, dynamics=dynamics, trained_on=trained_on)
 
 
 def _claim(state: Path, config: PretrainConfig) -> None:

@@ -1,11 +1,16 @@
 """What the tokenizer is trained to make small."""
 
+from collections.abc import Callable
+from typing import TypeAlias
+
 import numpy as np
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..model.tokenizer import Tokenizer
+from ..model.tokenizer import Tokenizer, TokenizerOutput
 from .config import TokenizerTrainingConfig
+
+FurtherTerms: TypeAlias = Callable[[TokenizerOutput, Tensor, Tokenizer], Tensor]
 
 
 def pearson_loss(reconstruction: Tensor, x: Tensor) -> Tensor:
@@ -34,12 +39,19 @@ def usage_entropy(distances: Tensor) -> Tensor:
 
 
 def tokenizer_loss(
-    tokenizer: Tokenizer, x: Tensor, config: TokenizerTrainingConfig, *, quantise: bool
+    tokenizer: Tokenizer,
+    x: Tensor,
+    config: TokenizerTrainingConfig,
+    *,
+    quantise: bool,
+    further_terms: FurtherTerms | None = None,
 ) -> tuple[Tensor, dict[str, float]]:
     """Loss of one batch (rows, frames) and its terms.
 
     Reconstruction error, (1 - Pearson r) and, once quantising, commitment of the latents to
-    their codes and the entropy of code use. Updates the codebook in training.
+    their codes and the entropy of code use. Updates the codebook in training. Once
+    quantising, `further_terms` (output, traces, tokenizer) is added to the loss; it sees the
+    updated codebook.
     """
     out = tokenizer(x, quantise=quantise)
     reconstruction = F.mse_loss(out.reconstruction, x)
@@ -53,4 +65,8 @@ def tokenizer_loss(
         logged |= {"commitment": commitment.item(), "usage_entropy": entropy.item()}
         if tokenizer.training:
             tokenizer.quantizer.update(out.latents.detach().flatten(0, 1), out.tokens.flatten())
+        if further_terms is not None:
+            further = further_terms(out, x, tokenizer)
+            loss = loss + further
+            logged["further_terms"] = further.item()
     return loss, logged

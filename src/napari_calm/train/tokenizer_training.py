@@ -13,11 +13,13 @@ from ..model.tokenizer import Quantizer, Tokenizer
 from .config import PretrainConfig
 from .data import WindowSampler
 from .optimise import Curve, optimise_steps
-from .tokenizer_loss import pearson_loss, tokenizer_loss
+from .tokenizer_loss import FurtherTerms, pearson_loss, tokenizer_loss
 
 KMEANS_LATENTS = 16_384
+VALIDATION_WINDOWS = 64
 
 
+@torch.no_grad()
 def revive_dead_codes(
     quantizer: Quantizer, latents: Tensor, share: float, rng: np.random.Generator
 ) -> int:
@@ -26,35 +28,57 @@ def revive_dead_codes(
     dead = torch.nonzero(count < share * count.mean()).flatten()[: len(latents)]
     if dead.numel():
         pick = torch.as_tensor(rng.choice(len(latents), dead.numel(), replace=False))
-        quantizer.codebook[dead] = latents[pick.to(latents.device)]
+        # A new tensor: the old one may still be part of this step's gradient.
+        quantizer.codebook = quantizer.codebook.index_copy(
+            0, dead, latents[pick.to(latents.device)]
+        )
         quantizer.ema_sum[dead] = quantizer.codebook[dead]
         quantizer.ema_count[dead] = 1.0
     return int(dead.numel())
 
 
 def train_tokenizer_steps(
-    tokenizer: Tokenizer, sampler: WindowSampler, config: PretrainConfig, state_file: Path
+    tokenizer: Tokenizer,
+    sampler: WindowSampler,
+    config: PretrainConfig,
+    state_file: Path,
+    *,
+    further_terms: FurtherTerms | None = None,
+    start_from_kmeans: bool = True,
 ) -> Steps[Curve]:
-    """Train `tokenizer` in place and return its learning curve."""
+    """Train `tokenizer` in place and return its learning curve.
+
+    Parameters
+    ----------
+    further_terms : callable, optional
+        Added to the loss; see `tokenizer_loss`. A term with weights of its own is a module
+        inside `tokenizer`, so that it is trained, saved and resumed with it.
+    start_from_kmeans : bool
+        Whether the codebook starts from k-means over latents or stays as it was made.
+    """
     settings = config.tokenizer_training
     device = tokenizer.quantizer.codebook.device
-    held = sampler.validation_windows(4, 64, seed=config.seed)
-    validation = _tensor(np.concatenate(held), device) if held else None
+    held = sampler.validation_windows(VALIDATION_WINDOWS, 64, seed=config.seed)
+    validation = (
+        _tensor(np.concatenate([window.units for window in held]), device) if held else None
+    )
 
     def batch(rng: np.random.Generator) -> Tensor:
         # Many recordings a batch, so that no single animal fills it.
         per_recording = max(1, settings.batch_traces // 8)
         rows: list[np.ndarray] = []
         while sum(map(len, rows)) < settings.batch_traces:
-            rows.append(sampler.training_window(rng, per_recording))
+            rows.append(sampler.training_window(rng, per_recording).units)
         return _tensor(np.concatenate(rows)[: settings.batch_traces], device)
 
     def loss_of(rng: np.random.Generator, step: int) -> tuple[Tensor, dict[str, float]]:
-        if step == settings.plain_steps:
+        if step == settings.plain_steps and start_from_kmeans:
             _start_codebook(tokenizer, batch, rng, config.seed)
         quantising = step >= settings.plain_steps
         x = batch(rng)
-        loss, logged = tokenizer_loss(tokenizer, x, settings, quantise=quantising)
+        loss, logged = tokenizer_loss(
+            tokenizer, x, settings, quantise=quantising, further_terms=further_terms
+        )
         if quantising and (step - settings.plain_steps + 1) % settings.revive_every == 0:
             latents = _latents(tokenizer, x)
             logged["revived"] = float(
@@ -107,6 +131,7 @@ def _latents(tokenizer: Tokenizer, x: Tensor) -> Tensor:
     return tokenizer.smooth(tokenizer.encode(x)).flatten(0, 1)
 
 
+@torch.no_grad()
 def _start_codebook(
     tokenizer: Tokenizer,
     batch: Callable[[np.random.Generator], Tensor],

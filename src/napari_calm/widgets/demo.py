@@ -12,6 +12,7 @@ from ..core.atomic import replacing
 from ..core.errors import CalmError
 from .job import Ending, JobReport
 from .panel import CalmPanel
+from .samples_field import samples_for
 
 if TYPE_CHECKING:
     from ..analysis.skill import ForecastSkill
@@ -136,7 +137,10 @@ def _write(viewer: napari.Viewer, panel: CalmPanel, out_folder: Path) -> None:
     _write_skill(session.skill, out_folder / "skill.csv")
     # One start says little; the mean over many shows what to expect.
     steps = skill_over_starts_steps(
-        session.model, session.recording, horizon_frames=session.forecast.horizon_frames
+        session.model,
+        session.recording,
+        horizon_frames=session.forecast.horizon_frames,
+        samples=samples_for(session.model),
     )
     averaged: list[ForecastSkill] = []
     title = "Score forecasts from many starts"

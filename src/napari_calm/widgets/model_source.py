@@ -26,35 +26,67 @@ def look_around_steps() -> Steps[Environment]:
 
 
 class ModelSource:
-    """Loads a model by name or folder and keeps it until another one is asked for."""
+    """Loads a model by name or folder and keeps it until another one is asked for.
+
+    Beside it, it keeps the adapted copy that was asked for last, so that changing between
+    the two costs nothing.
+    """
 
     def __init__(self) -> None:
         self._key: tuple[str, str] | None = None
         self._model = None
+        self._adapted = None
 
-    def get_steps(self, name_or_folder: str, device: str) -> Steps:
-        """Return the model `name_or_folder` on `device`, loading it if need be."""
+    @property
+    def is_loaded(self) -> bool:
+        """Whether a model is kept."""
+        return self._model is not None
+
+    def get_steps(self, name_or_folder: str, device: str, adaptation=None) -> Steps:
+        """Return the model on `device`, with `adaptation` applied, loading it if need be.
+
+        If that fails, the model that was kept before still is.
+        """
         yield Progress(0, 1, f"loading {name_or_folder}")
         import_torch_gently()
         leave_a_core_free()
         if self._key != (name_or_folder, device):
             from ..model.checkpoint import load_model
+            from ..model.device import choose_device
 
+            place = choose_device(device)
+            loaded = load_model(name_or_folder, "cpu")
             # The old one goes first: two may not fit into GPU memory.
             self.unload()
-            self._model = load_model(name_or_folder, device)
-            self._key = (name_or_folder, device)
-        return self._model
+            self._model, self._key = loaded.to(place), (name_or_folder, device)
+        if adaptation is None:
+            return self._model
+        if self._adapted is None or self._adapted.adaptation is not adaptation:
+            self._adapted = adaptation.apply(self._model)
+        return self._adapted
+
+    def ready(self, name_or_folder: str, device: str, adaptation=None):
+        """Return the model as `get_steps` would if it is there already, else None."""
+        if self._key != (name_or_folder, device):
+            return None
+        if adaptation is None:
+            return self._model
+        is_its = self._adapted is not None and self._adapted.adaptation is adaptation
+        return self._adapted if is_its else None
 
     def put(self, model, name_or_folder: str, device: str) -> None:
         """Keep `model` as what `name_or_folder` on `device` means."""
-        self._key, self._model = (name_or_folder, device), model
+        self._key, self._model, self._adapted = (name_or_folder, device), model, None
+
+    def forget_adapted(self) -> None:
+        """Give back the memory of the adapted copy."""
+        self._adapted = None
 
     def unload(self) -> None:
         """Forget the model and give its GPU memory back."""
         if self._model is None:
             return
-        self._key = self._model = None
+        self._key = self._model = self._adapted = None
         gc.collect()
         import torch
 

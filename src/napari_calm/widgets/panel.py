@@ -1,9 +1,10 @@
-"""The dock widget "CalM": recording, model, tokens, forecast, from top to bottom."""
+"""The dock widget "CalM": recording, model, adapt, tokens, forecast, top to bottom."""
 
 import napari
 from qtpy.QtCore import QEvent, Qt, QTimer
 from qtpy.QtWidgets import QFrame, QMainWindow, QScrollArea, QVBoxLayout, QWidget
 
+from .adapt_section import AdaptSection
 from .cursor import TimeCursor
 from .dock_content import DockContent
 from .forecast_section import ForecastSection
@@ -58,10 +59,11 @@ class CalmPanel(DockContent):
         self.traces: TracePanel | None = None
         self.recording = RecordingSection(viewer, self.session, self.job)
         self.model = ModelSection(self.session, self.job)
+        self.adapt = AdaptSection(self.session, self.job, self.model)
         self.tokens = TokensSection(self.session, self.job, self.model)
         self.forecast = ForecastSection(self.session, self.job, self.model)
         self.job_bar = JobBar(self.job)
-        self._sections = (self.recording, self.model, self.tokens, self.forecast)
+        self._sections = (self.recording, self.model, self.adapt, self.tokens, self.forecast)
         self.recording.show_traces.clicked.connect(self.show_traces)
         self.forecast.error_map.toggled.connect(self.layers.show_error_map)
         self._lay_out()
@@ -116,7 +118,9 @@ class CalmPanel(DockContent):
         QTimer.singleShot(0, self._viewer.reset_view)
 
     def _on_theme(self, _event=None) -> None:
-        self.job_bar.set_colours(theme_colours(self._viewer.theme))
+        colours = theme_colours(self._viewer.theme)
+        self.job_bar.set_colours(colours)
+        self.adapt.plot.set_colours(colours)
 
     def _take_over_opened(self) -> None:
         """Use a recording that a reader opened before this panel was."""

@@ -5,11 +5,14 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from psygnal import Signal
 
+from ..core.errors import RecordingError
 from ..core.forecast import Forecast
 from ..core.recording import Recording
 from ..core.token_map import TokenMap
 
 DEFAULT_SELECTION_SIZE = 5
+# What results are called by: the model as it was loaded, or fitted to this recording.
+ZERO_SHOT, ADAPTED = "zero-shot", "adapted"
 
 
 class Session:
@@ -17,12 +20,14 @@ class Session:
 
     Views never talk to each other: a click in the trace panel changes
     `selection` or `time_s` here, and whoever shows it hears of it. A new
-    recording drops tokens, forecast and skill, which spoke about the old one.
+    recording drops adaptation, tokens, forecast and skill, which spoke about the old one.
 
     Signals
     -------
     recording_changed, tokens_changed, forecast_changed, model_changed
         Without arguments; read the new state from the session.
+    adaptation_changed
+        Another adaptation, none, or the switch between zero-shot and adapted.
     selection_changed
         Without arguments; `selection` holds neuron indices.
     time_changed
@@ -33,6 +38,7 @@ class Session:
     tokens_changed = Signal()
     forecast_changed = Signal()
     model_changed = Signal()
+    adaptation_changed = Signal()
     selection_changed = Signal()
     time_changed = Signal()
 
@@ -42,7 +48,11 @@ class Session:
         self._tokens: TokenMap | None = None
         self._forecast: Forecast | None = None
         self._skill: object | None = None
+        self._forecast_kind = ZERO_SHOT
         self._model: object | None = None
+        self._adaptation = None
+        self._fitted_until_frame: int | None = None
+        self._uses_adaptation = False
         self._selection: tuple[int, ...] = ()
         self._time_s = 0.0
 
@@ -73,8 +83,28 @@ class Session:
 
     @property
     def model(self):
-        """The loaded model; None until one is needed."""
+        """The loaded model, adapted where that is in use; None until one is needed."""
         return self._model
+
+    @property
+    def forecast_kind(self) -> str:
+        """Whether the forecast is `ZERO_SHOT` or `ADAPTED`."""
+        return self._forecast_kind
+
+    @property
+    def adaptation(self):
+        """What was fitted to the recording; None if nothing was."""
+        return self._adaptation
+
+    @property
+    def adaptation_in_use(self):
+        """The adaptation that the next result is made with; None for zero-shot."""
+        return self._adaptation if self._uses_adaptation else None
+
+    @property
+    def fitted_until_frame(self) -> int | None:
+        """Frame before which the adaptation was fitted; None where nobody knows."""
+        return self._fitted_until_frame
 
     @property
     def selection(self) -> tuple[int, ...]:
@@ -94,6 +124,7 @@ class Session:
         self._pixel_size_um = pixel_size_um
         self._tokens = self._forecast = self._skill = None
         self._selection = () if recording is None else most_active(recording)
+        self.set_adaptation(None)
         self.recording_changed.emit()
         self.tokens_changed.emit()
         self.forecast_changed.emit()
@@ -104,15 +135,46 @@ class Session:
         self._tokens = tokens
         self.tokens_changed.emit()
 
-    def set_forecast(self, forecast: Forecast | None, skill: object | None = None) -> None:
-        """Take a forecast and, where the future is known, how good it was."""
-        self._forecast, self._skill = forecast, skill
+    def set_forecast(
+        self, forecast: Forecast | None, skill: object | None = None, *, kind: str = ZERO_SHOT
+    ) -> None:
+        """Take a forecast, what kind it is and, where the future is known, how good it was."""
+        self._forecast, self._skill, self._forecast_kind = forecast, skill, kind
         self.forecast_changed.emit()
 
     def set_model(self, model: object | None) -> None:
         """Take a loaded model."""
         self._model = model
         self.model_changed.emit()
+
+    def set_adaptation(self, adaptation, *, until_frame: int | None = None) -> None:
+        """Take what was fitted to the frames before `until_frame`; use it if it helped."""
+        if adaptation is None and self._adaptation is None:
+            return
+        self._adaptation, self._fitted_until_frame = adaptation, until_frame
+        self._uses_adaptation = adaptation is not None and adaptation.helped
+        self.adaptation_changed.emit()
+
+    def use_adaptation(self, wanted: bool) -> None:
+        """Switch to the adapted model, where there is one, or back to zero-shot."""
+        wanted = wanted and self._adaptation is not None and self._adaptation.helped
+        if wanted != self._uses_adaptation:
+            self._uses_adaptation = wanted
+            self.adaptation_changed.emit()
+
+    def expect(self, recording: Recording) -> None:
+        """Refuse a result about another recording than the present one.
+
+        Raises
+        ------
+        RecordingError
+            If the recording was replaced while the result was made.
+        """
+        if recording is not self._recording:
+            raise RecordingError(
+                f"{recording.name} was replaced by another recording while this ran, so its "
+                "result is dropped. Press the button again for the new one."
+            )
 
     def select(self, neurons: tuple[int, ...]) -> None:
         """Look at `neurons`; indices that do not exist are left out."""
@@ -134,6 +196,11 @@ class Session:
         if time_s != self._time_s:
             self._time_s = float(time_s)
             self.time_changed.emit()
+
+
+def kind_of(model) -> str:
+    """Say whether `model` is `ZERO_SHOT` or `ADAPTED`."""
+    return ZERO_SHOT if model.adaptation is None else ADAPTED
 
 
 def most_active(recording: Recording, count: int = DEFAULT_SELECTION_SIZE) -> tuple[int, ...]:

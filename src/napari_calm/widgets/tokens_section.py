@@ -23,7 +23,7 @@ class TokensSection(Section):
         self.form.addRow(self.tokenise)
         self.add_result_line()
         self.tokenise.clicked.connect(self.start)
-        job.guard(self.tokenise, self._missing)
+        job.guard(self.tokenise, model.missing_to_run)
         session.tokens_changed.connect(self._on_tokens)
         session.recording_changed.connect(job.refresh_buttons)
         self._on_tokens()
@@ -42,21 +42,17 @@ class TokensSection(Section):
             return model, (yield from model.tokenize_steps(recording))
 
         def on_done(result) -> None:
+            self._session.expect(recording)
             model, tokens = result
             self._session.set_model(model)
             self._session.set_tokens(tokens)
 
         self._job.start(steps(), title="Tokenise", on_done=on_done)
 
-    def _missing(self) -> str:
-        if self._session.recording is None:
-            return "Extract traces first, or open a suite2p folder."
-        return self._model.missing()
-
     def _on_tokens(self) -> None:
         tokens = self._session.tokens
         if tokens is None:
-            self.say(self._missing() if self._session.recording is None else "")
+            self.say(self._model.missing_to_run() if self._session.recording is None else "")
         else:
             self.say(
                 f"{tokens.n_codes} codes, {tokens.used_codes} used; one stands for "

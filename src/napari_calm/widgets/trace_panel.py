@@ -156,11 +156,12 @@ class TracePanel(DockContent):
         if chosen > shown:
             parts.append(f"first {shown} of {chosen} selected")
         if self._session.forecast is not None:
-            bands = (
-                "" if self._session.forecast.samples.shape[0] < 2 else (", 50 % and 90 % bands")
-            )
+            bands = ", 50 % and 90 % bands" if has_bands(self._session.forecast) else ""
             of = "" if self._session.forecast.smoothing_alpha == 1 else " of the smoothed trace"
-            parts.append(f"<b style='color:{text}'>&#9473;</b> forecast mean{of}{bands}")
+            parts.append(
+                f"<b style='color:{text}'>&#9473;</b> {self._session.forecast_kind} forecast: "
+                f"mean{of}{bands}"
+            )
             parts.append(f"<b style='color:{text}'>&#9478;</b> forecast starts")
         if self._session.tokens is not None:
             parts.append("strips: tokens")
@@ -198,11 +199,16 @@ def neuron_name(session: Session, neuron: int) -> str:
     return f"cell {neuron}" if footprints is None else f"ROI {footprints.label_values[neuron]}"
 
 
+def has_bands(forecast) -> bool:
+    """Tell whether a forecast is uncertain, as all are but a single trajectory's."""
+    return bool((forecast.quantiles[-1] > forecast.quantiles[0]).any())
+
+
 def fan_of(forecast, neuron: int) -> Fan:
-    """Return mean and bands of one neuron; no bands where only one trajectory was drawn."""
+    """Return mean and, where there are any, bands of one neuron."""
     frames = forecast.start_frame + np.arange(forecast.horizon_frames)
     bands: list = [None, None]
-    if forecast.samples.shape[0] > 1:
+    if has_bands(forecast):
         for number, (low, high) in enumerate(((0.05, 0.95), (0.25, 0.75))):
             edges = [int(np.argmin(abs(forecast.quantile_levels - q))) for q in (low, high)]
             bands[number] = tuple(forecast.quantiles[edge, neuron] for edge in edges)

@@ -1,0 +1,186 @@
+"""What was fitted to one recording: a small file beside it, not a copy of the model."""
+
+import copy
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as save_tensors
+from torch import Tensor, nn
+
+from ..core.atomic import replacing
+from ..core.errors import CheckpointError, RecordingError
+from ..core.recording import Recording
+from .population_skip import PopulationSkip
+
+if TYPE_CHECKING:
+    from .calm import CalmModel
+
+FORMAT = "napari-calm adaptation 1"
+ROWS = ("neuron_rows", "session_row")
+SKIP = ("components", "weights", "bias", "trust")
+
+
+@dataclass(frozen=True, eq=False)
+class Adaptation:
+    """Rows, head and population map fitted to one recording, and what they brought.
+
+    Parameters
+    ----------
+    model_name, recording_name : str
+        What was adapted, and to what.
+    roi_labels : numpy.ndarray of int, (neurons,)
+        Neurons the rows belong to, in order.
+    weights : dict of Tensor
+        ``neuron_rows`` (neurons, width), ``session_row`` (width,), ``skip.*`` of the
+        population map and ``head.*`` of the forecast head; empty where adapting did not help.
+    zero_shot_mse, adapted_mse : float
+        Mean squared error on the validation part, in units of each neuron's variance.
+    """
+
+    model_name: str
+    recording_name: str
+    roi_labels: np.ndarray
+    weights: dict[str, Tensor]
+    zero_shot_mse: float
+    adapted_mse: float
+
+    @property
+    def helped(self) -> bool:
+        """Whether the fitted weights were better than none on the validation part."""
+        return bool(self.weights)
+
+    def verdict(self) -> str:
+        """One sentence in plain words."""
+        if not self.helped:
+            return (
+                f"Adapting to {self.recording_name} did not lower the error on its validation "
+                f"part ({self.zero_shot_mse:.3f}); the zero-shot model is kept."
+            )
+        gain = 1 - self.adapted_mse / self.zero_shot_mse
+        return (
+            f"Adapted to {self.recording_name}: error on its validation part {gain:.1%} "
+            f"smaller ({self.adapted_mse:.3f} instead of {self.zero_shot_mse:.3f})."
+        )
+
+    def check(self, recording: Recording) -> None:
+        """Refuse a recording of other neurons."""
+        if not np.array_equal(recording.roi_labels, self.roi_labels):
+            raise RecordingError(
+                f"{recording.source or recording.name}: its {recording.n_neurons} neurons are "
+                f"not the {len(self.roi_labels)} that the model was adapted to "
+                f"({self.recording_name}). Adapt to this recording, or use the zero-shot model."
+            )
+
+    def apply(self, model: "CalmModel") -> "CalmModel":
+        """Return an adapted copy of `model`; the model itself stays as it is.
+
+        Raises
+        ------
+        CheckpointError
+            If this belongs to another model.
+        """
+        if model.name != self.model_name:
+            raise CheckpointError(
+                f"adaptation to {self.recording_name}: made for the model {self.model_name}, "
+                f"found {model.name}. Load that model, or adapt anew."
+            )
+        adapted = copy.deepcopy(model)
+        adapted.adaptation = self
+        if not self.helped:
+            return adapted
+        try:
+            _fit_in(adapted, self.weights)
+        except (RuntimeError, LookupError) as error:
+            raise CheckpointError(
+                f"adaptation to {self.recording_name}: its weights do not fit the model "
+                f"{model.name} ({str(error).splitlines()[0]}). Adapt anew."
+            ) from error
+        return adapted.eval()
+
+    def save(self, path: str | Path) -> Path:
+        """Write a safetensors file; it appears whole or not at all."""
+        path = Path(path)
+        metadata = {
+            "format": FORMAT,
+            "model_name": self.model_name,
+            "recording_name": self.recording_name,
+            "zero_shot_mse": repr(self.zero_shot_mse),
+            "adapted_mse": repr(self.adapted_mse),
+        }
+        labels = torch.as_tensor(np.asarray(self.roi_labels, np.int64))
+        tensors = {"roi_labels": labels} | {
+            name: value.detach().cpu().contiguous() for name, value in self.weights.items()
+        }
+        with replacing(path) as partial:
+            partial.write_bytes(save_tensors(tensors, metadata))
+        return path
+
+
+def load_adaptation(path: str | Path) -> Adaptation:
+    """Read what `Adaptation.save` wrote.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is missing, damaged or something else.
+    """
+    path = Path(path)
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        if metadata.get("format") != FORMAT:
+            raise CheckpointError(
+                f"{path}: found {metadata.get('format', 'no format')!r}; expected a file "
+                f"written by 'napari-calm adapt' ({FORMAT!r})."
+            )
+        return Adaptation(
+            model_name=metadata["model_name"],
+            recording_name=metadata["recording_name"],
+            roi_labels=tensors.pop("roi_labels").numpy(),
+            weights=tensors,
+            zero_shot_mse=float(metadata["zero_shot_mse"]),
+            adapted_mse=float(metadata["adapted_mse"]),
+        )
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        raise CheckpointError(
+            f"{path}: not readable as an adaptation ({json.dumps(str(error))}). Adapt anew."
+        ) from error
+
+
+def with_rows(model: "CalmModel", n_neurons: int) -> None:
+    """Give `model` one session row and a row for each neuron, all like the unknown ones."""
+    dynamics = model.dynamics
+    for name, unknown, n_rows in (
+        ("neuron_embed", dynamics.unknown_neuron, n_neurons),
+        ("session_embed", dynamics.unknown_session, 1),
+    ):
+        rows = unknown.detach().expand(n_rows, -1).clone()
+        setattr(dynamics, name, nn.Embedding.from_pretrained(rows, freeze=False))
+    sizes = {"n_neurons": n_neurons, "n_sessions": 1}
+    dynamics.config = replace(dynamics.config, **sizes)
+    model.config = replace(model.config, dynamics=dynamics.config)
+
+
+def _fit_in(model: "CalmModel", weights: dict[str, Tensor]) -> None:
+    neuron_rows, session_row = (weights[name].to(model.device) for name in ROWS)
+    with_rows(model, len(neuron_rows))
+    with torch.no_grad():
+        model.dynamics.neuron_embed.weight.copy_(neuron_rows)
+        model.dynamics.session_embed.weight.copy_(session_row[None])
+    if model.forecast_head is not None:
+        head = {
+            name.removeprefix("head."): value
+            for name, value in weights.items()
+            if name.startswith("head.")
+        }
+        model.forecast_head.load_state_dict(model.forecast_head.state_dict() | head)
+    if f"skip.{SKIP[0]}" in weights:
+        model.population_skip = PopulationSkip(
+            **{name: weights[f"skip.{name}"].cpu().numpy() for name in SKIP}
+        )
