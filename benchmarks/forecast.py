@@ -7,7 +7,8 @@ DIR holds npz recordings, or one folder of them a species. Each recording is spl
 the test part every neuron is forecast at once. Models forecast zero-shot and, with --adapt,
 after adapting to the training part; --scratch CONFIG trains a model on that part alone. What
 was found is kept in OUT/recordings, so that an interrupted run continues; --restart forgets
-it. Writes forecast.json, forecast.md and three figures to OUT.
+it; --held-out-only passes over recordings that gave something to a model. Writes
+forecast.json, forecast.md and three figures to OUT.
 """
 
 import argparse
@@ -62,6 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             recording, assumed = read_traces(path, options.default_rate)
         except CalmError as error:
             result["left_out"].append(str(error))
+            continue
+        if options.held_out_only and any(recording.name in m.trained_on for m in methods):
             continue
         for setting in options.settings:
             try:
@@ -196,6 +199,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--adapt", action="store_true", help="also adapt to the training part")
     add("--tenth", action="store_true", help="also adapt or train on its last tenth only")
     add("--scratch", type=Path, metavar="CONFIG.toml", help="also train on it from nothing")
+    add("--held-out-only", action="store_true", help="pass over what a model was trained on")
     add("--starts", type=int, default=24)
     add("--expectation", default="auto", choices=["auto", "direct", "samples"])
     add("--samples", type=int, default=0, help="roll-outs; 16 where there is no forecast head")

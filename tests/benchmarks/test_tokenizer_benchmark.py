@@ -320,10 +320,10 @@ def test_the_bundled_tokenizer_beats_one_number_of_four_on_real_animals():
     if not (data / "worm").is_dir():
         pytest.skip(f"no real recordings at {data}; set CALM_DATA")
     animals = [a for a in scoring.read_animals(data) if a.species == "worm"][:2]
-    found = benchmark.score_checkpoint(benchmark.load_model("calm-demo"), animals, seed=0)
+    found = benchmark.score_checkpoint(benchmark.load_model("calm-mini"), animals, seed=0)
     by_name = found["methods"]
     assert (
         by_name["PCA, 3 of 4 numbers"]["unexplained"]
         < by_name["PCA, 1 of 4 numbers"]["unexplained"]
     )
-    assert by_name["calm-demo"]["unexplained"] < 0.2
+    assert by_name["calm-mini"]["unexplained"] < 0.2

@@ -2,7 +2,7 @@
 
 Each is made from the normalised traces of the training part and then forecasts all neurons
 from the frames before a start. All are fitted on the same windows, context and horizon frame
-by frame through the training part. Needs scikit-learn (``pip install napari-calm[train]``).
+by frame through the training part.
 """
 
 from abc import ABC, abstractmethod

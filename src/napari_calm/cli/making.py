@@ -102,7 +102,7 @@ def simulate(
         results.print(f"wrote {target}")
 
 
-@app.command(epilog="Example: napari-calm pretrain configs/calm-demo.toml --out my-model")
+@app.command(epilog="Example: napari-calm pretrain configs/calm-mini.toml --out my-model")
 def pretrain(
     config: Annotated[Path, typer.Argument(metavar="CONFIG", help="A TOML file.")],
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="The checkpoint folder.")],

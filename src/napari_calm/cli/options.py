@@ -8,7 +8,7 @@ import typer
 from ..core.recording import Recording
 from .console import messages, run_with_bar
 
-DEFAULT_MODEL = "calm-demo"
+DEFAULT_MODEL = "calm-mini"
 
 RecordingPath = Annotated[
     Path,

@@ -58,9 +58,7 @@ class AdaptSection(Section):
         for button in (self.zero_shot, self.adapted):
             self._switch.addButton(button)
         self.plot = LossPlot()
-        self.caption = QLabel(
-            "Loss at each step: thin training, thick validation, dashed zero-shot."
-        )
+        self.caption = QLabel()
         self.caption.setWordWrap(True)
         self.save = QPushButton("Save adaptation...", objectName="calm_save_adaptation")
         self.save.setToolTip(
@@ -216,6 +214,8 @@ class AdaptSection(Section):
     def _draw(self) -> None:
         # A copy: the worker adds to the list meanwhile.
         self.plot.show_curve(self._curve.copy())
+        dashed = ", dashed zero-shot" if self.plot.zero_shot.isVisible() else ""
+        self.caption.setText(f"Loss at each step: thin training, thick validation{dashed}.")
 
     def _show_plot(self, wanted: bool) -> None:
         self.plot.setVisible(wanted)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from napari.qt.threading import thread_worker
+from napari.qt.threading import GeneratorWorker, create_worker
 from napari.utils.notifications import show_error
 from qtpy.QtCore import QObject, QTimer, Signal, Slot
 from qtpy.QtWidgets import QAbstractButton
@@ -83,6 +83,19 @@ def throttled(steps: Steps, is_cancelled: Callable[[], bool]) -> Steps[_Outcome]
         return _Outcome(Ending.CANCELLED if is_cancelled() else Ending.ERROR, error=error)
     finally:
         steps.close()
+
+
+class _ClosingWorker(GeneratorWorker):
+    """Closes its steps also where napari, on closing its window, stops it between two."""
+
+    steps: Steps
+
+    def work(self):
+        """Run the generator, in the thread."""
+        try:
+            return super().work()
+        finally:
+            self.steps.close()
 
 
 class Job(QObject):
@@ -164,7 +177,8 @@ class Job(QObject):
             # The latter is set by napari itself when its window closes.
             return cancelled.is_set() or worker.abort_requested
 
-        worker = thread_worker(throttled)(steps, is_cancelled)
+        worker = create_worker(throttled, steps, is_cancelled, _worker_class=_ClosingWorker)
+        worker.steps = steps
         self._worker, self._cancelled = worker, cancelled
         self._on_done, self._title = on_done, title
         self._started_at = self._stage_started_at = time.monotonic()
@@ -172,8 +186,6 @@ class Job(QObject):
         worker.yielded.connect(self._on_yielded)
         worker.returned.connect(self._on_returned)
         worker.finished.connect(self._on_finished)
-        # A worker that napari stops leaves the steps where they are, files half written.
-        # X worker.finished.connect(steps.close)
         self.refresh_buttons()
         self.changed.emit()
         worker.start()
