@@ -215,7 +215,7 @@ def test_a_saved_adaptation_is_loaded_for_its_neurons_only(adapted, qtbot, tmp_p
     assert ended.args[0].ending is Ending.DONE, ended.args[0].message
     assert session.adaptation.adapted_mse == fitted.adapted_mse
     assert session.model.adaptation is session.adaptation
-    assert session.fitted_until_frame is None
+    assert session.fitted_until_frame == fitted.until_frame
 
     session.set_recording(random_recording(n_neurons=3))
     with qtbot.waitSignal(panel.job.ended, timeout=20_000) as ended:
@@ -282,7 +282,7 @@ def test_the_fit_sees_the_frames_that_were_chosen():
 
 @pytest.mark.parametrize(
     ("until_frame", "first_scored", "is_honest"),
-    [(0, 280, True), (280, 280, True), (333, 333, True), (401, 280, False), (None, 280, False)],
+    [(0, 280, True), (280, 280, True), (333, 333, True), (401, 280, False), (None, 280, True)],
 )
 def test_what_is_scored_begins_where_the_fit_ended(until_frame, first_scored, is_honest):
     share, honest = scored_part(401, until_frame)

@@ -33,6 +33,8 @@ class Adaptation:
     ----------
     model_name, recording_name : str
         What was adapted, and to what.
+    until_frame : int
+        No frame of the recording from this one on was looked at.
     roi_labels : numpy.ndarray of int, (neurons,)
         Neurons the rows belong to, in order.
     weights : dict of Tensor
@@ -44,6 +46,7 @@ class Adaptation:
 
     model_name: str
     recording_name: str
+    until_frame: int
     roi_labels: np.ndarray
     weights: dict[str, Tensor]
     zero_shot_mse: float
@@ -109,6 +112,7 @@ class Adaptation:
             "format": FORMAT,
             "model_name": self.model_name,
             "recording_name": self.recording_name,
+            "until_frame": str(self.until_frame),
             "zero_shot_mse": repr(self.zero_shot_mse),
             "adapted_mse": repr(self.adapted_mse),
         }
@@ -142,6 +146,7 @@ def load_adaptation(path: str | Path) -> Adaptation:
         return Adaptation(
             model_name=metadata["model_name"],
             recording_name=metadata["recording_name"],
+            until_frame=int(metadata["until_frame"]),
             roi_labels=tensors.pop("roi_labels").numpy(),
             weights=tensors,
             zero_shot_mse=float(metadata["zero_shot_mse"]),

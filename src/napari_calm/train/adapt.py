@@ -34,7 +34,7 @@ from .population_fit import PopulationWindows, fit_population_skip
 
 Found = tuple[Tensor, dict[str, float]]
 
-VALIDATION_WINDOWS = 40
+VALIDATION_WINDOWS = 24
 VALIDATE_EVERY = 20
 # Neurons times windows that the whole population is checked on.
 WHOLE_NEURON_WINDOWS = 4000
@@ -113,6 +113,7 @@ def adapt_steps(
     return Adaptation(
         model_name=model.name,
         recording_name=recording.name,
+        until_frame=recording.n_frames if until_frame is None else until_frame,
         roi_labels=recording.roi_labels,
         weights=fitted_weights(adapted) if helped else {},
         zero_shot_mse=zero_shot_mse,
@@ -215,7 +216,11 @@ def _known_frames(
     )
     settings = model.config.preprocessing
     factor = recording.frame_rate_hz / model.model_rate_hz(recording.frame_rate_hz)
-    fewest = math.ceil(settings.max_frames / (1 - config.validation_share) * factor) + 1
+    horizon = settings.max_frames - settings.context_frames
+    fewest = max(
+        settings.max_frames / (1 - config.validation_share), horizon / config.validation_share
+    )
+    fewest = math.ceil(fewest * factor) + 1
     if known.n_frames < fewest:
         raise RecordingError(
             f"{recording.source or recording.name}: adapting {model.name} takes {fewest} "
@@ -335,6 +340,8 @@ def _fit_steps(
         )
         return {"validation_loss": float(loss), "validation_mse": logged["squared_error"]}
 
+    # What the fit starts from: the zero-shot model.
+    curve.append({"step": 0.0, **validate()})
     found = yield from optimise_steps(
         fitted,
         config.optimiser,

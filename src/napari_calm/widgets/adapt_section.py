@@ -137,7 +137,7 @@ class AdaptSection(Section):
 
         def on_done(adaptation) -> None:
             self._session.expect(recording)
-            self._session.set_adaptation(adaptation, until_frame=until_frame)
+            self._session.set_adaptation(adaptation)
 
         if self._job.start(steps(), title="Adapt", on_done=on_done):
             self._curve = curve

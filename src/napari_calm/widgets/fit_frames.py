@@ -32,9 +32,11 @@ def scored_part(n_frames: int, fitted_until_frame: int | None) -> tuple[float, b
     n_frames : int
         Frames of the recording.
     fitted_until_frame : int, optional
-        First frame that the fit did not see; None where nobody knows.
+        First frame that the fit did not see; None without a fit.
     """
-    if fitted_until_frame is None or fitted_until_frame >= n_frames:
+    if fitted_until_frame is None:
+        return FIRST_SHARE, True
+    if fitted_until_frame >= n_frames:
         return FIRST_SHARE, False
     # Half a frame more, so that rounding down does not end before the fit does.
     return max(FIRST_SHARE, (fitted_until_frame + 0.5) / n_frames), True

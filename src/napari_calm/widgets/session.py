@@ -51,7 +51,6 @@ class Session:
         self._forecast_kind = ZERO_SHOT
         self._model: object | None = None
         self._adaptation = None
-        self._fitted_until_frame: int | None = None
         self._uses_adaptation = False
         self._selection: tuple[int, ...] = ()
         self._time_s = 0.0
@@ -103,8 +102,8 @@ class Session:
 
     @property
     def fitted_until_frame(self) -> int | None:
-        """Frame before which the adaptation was fitted; None where nobody knows."""
-        return self._fitted_until_frame
+        """Frame before which the adaptation was fitted; None without one."""
+        return None if self._adaptation is None else self._adaptation.until_frame
 
     @property
     def selection(self) -> tuple[int, ...]:
@@ -147,11 +146,11 @@ class Session:
         self._model = model
         self.model_changed.emit()
 
-    def set_adaptation(self, adaptation, *, until_frame: int | None = None) -> None:
-        """Take what was fitted to the frames before `until_frame`; use it if it helped."""
+    def set_adaptation(self, adaptation) -> None:
+        """Take what was fitted to the recording; use it if it helped."""
         if adaptation is None and self._adaptation is None:
             return
-        self._adaptation, self._fitted_until_frame = adaptation, until_frame
+        self._adaptation = adaptation
         self._uses_adaptation = adaptation is not None and adaptation.helped
         self.adaptation_changed.emit()
 

@@ -71,7 +71,7 @@ class SkillHere(QWidget):
         if session.adaptation is not None and session.adaptation.helped:
             kinds[ADAPTED] = session.adaptation
         first_share, is_honest = scored_part(
-            recording.n_frames, session.fitted_until_frame if ADAPTED in kinds else 0
+            recording.n_frames, session.fitted_until_frame if ADAPTED in kinds else None
         )
         horizon_s, in_use = self._horizon_s(), session.adaptation_in_use
         horizon_frames = max(1, round(horizon_s * recording.frame_rate_hz))
