@@ -38,6 +38,7 @@ VALIDATION_WINDOWS = 24
 VALIDATE_EVERY = 20
 # Neurons times windows that the whole population is checked on.
 WHOLE_NEURON_WINDOWS = 4000
+MOST_WHOLE_WINDOWS = 100
 # Smaller gains on the validation part are taken for chance.
 LEAST_GAIN = 0.005
 
@@ -61,7 +62,7 @@ class AdaptConfig:
     optimiser: OptimiserConfig = field(
         default_factory=lambda: OptimiserConfig(
             steps=240,
-            learning_rate=1e-3,
+            learning_rate=5e-4,
             weight_decay=1e-2,
             average_decay=0.95,
             patience=5,
@@ -89,25 +90,26 @@ def adapt_steps(
     sampler = _known_frames(model, recording, from_frame, until_frame, config)
     whole = _whole_windows(sampler)
     n_context = sampler.config.context_frames
-    # Every other window chooses what to mix in how much, the others judge it.
-    choosing, judging = whole[::2], whole[1::2]
+    # The earlier half chooses what to mix in how much, the later half judges it.
+    half = len(whole) // 2
+    choosing, judging = whole[:half], whole[half:]
     truth = np.stack(
         [window.units[:, n_context:] / window.portrait.spread[:, None] for window in judging]
     )
     held = sampler.validation_windows(VALIDATION_WINDOWS, config.population, seed=seed)
     zero_shot_mse = _weighted_mse((yield from _means_steps(model, judging)), truth)
-    with_new_rows = copy.deepcopy(model).requires_grad_(False).eval()
-    with_rows(with_new_rows, recording.n_neurons)
-    fitted = copy.deepcopy(with_new_rows)
+    fitted = copy.deepcopy(model).requires_grad_(False).eval()
+    with_rows(fitted, recording.n_neurons)
     yield from _fit_steps(fitted, sampler, held, config, seed, curve)
-    # The gradient's fit has to prove itself as well: the map alone is often safer.
-    candidates = []
-    for candidate in (with_new_rows, fitted):
-        means = yield from _means_steps(candidate, choosing)
-        candidate.population_skip = _population_skip(sampler, choosing, means)
-        corrected = yield from _means_steps(candidate, judging)
-        candidates.append((_weighted_mse(corrected, truth), candidate))
-    adapted_mse, adapted = min(candidates, key=lambda found: found[0])
+    fitted_mse = _weighted_mse((yield from _means_steps(fitted, judging)), truth)
+    means = yield from _means_steps(fitted, choosing)
+    mixed = copy.copy(fitted)
+    mixed.population_skip = _population_skip(sampler, choosing, means)
+    mixed_mse = _weighted_mse((yield from _means_steps(mixed, judging)), truth)
+    # Whatever is more than the simpler one has to prove itself.
+    adapted, adapted_mse = fitted, fitted_mse
+    if mixed_mse < (1 - LEAST_GAIN) * fitted_mse:
+        adapted, adapted_mse = mixed, mixed_mse
     calibrate(adapted, held)
     helped = adapted_mse < (1 - LEAST_GAIN) * zero_shot_mse
     return Adaptation(
@@ -135,11 +137,11 @@ def adapt(
     1. A row for each neuron and one for the session, and the forecast head, by gradient,
        until the validation part gets no better.
     2. A ridge regression on the population's newest frames is mixed into the head's mean as
-       far as it helps on half of the validation windows, with and without step 1; the one
-       that does better on the other half is kept.
+       far as it helps on the earlier half of the validation part, if it then helps on the
+       later half as well.
     3. The bands are stretched to hold their share on the validation part.
 
-    If all that is no better on that other half than the model as it was, the result
+    If all that is no better on that later half than the model as it was, the result
     is empty and says so: applied, it changes nothing.
 
     Parameters
@@ -233,7 +235,7 @@ def _known_frames(
 def _whole_windows(sampler: WindowSampler) -> list[Window]:
     """Validation windows of the whole population, fewer of them for a large one."""
     n_neurons = len(sampler.traces[0])
-    n_windows = int(np.clip(WHOLE_NEURON_WINDOWS // n_neurons, 4, VALIDATION_WINDOWS))
+    n_windows = int(np.clip(WHOLE_NEURON_WINDOWS // n_neurons, 8, MOST_WHOLE_WINDOWS))
     return sampler.validation_windows(n_windows, None, seed=0)
 
 
