@@ -73,7 +73,8 @@ def test_the_curve_grows_while_the_fit_runs_and_ends_with_the_verdict(with_head,
     steps, losses = panel.adapt.plot.training.getData()
     np.testing.assert_array_equal(steps, np.arange(1, N_STEPS + 1))
     assert np.isfinite(losses).all()
-    assert list(panel.adapt.plot.validation.getData()[0]) == [20, 40]
+    assert list(panel.adapt.plot.validation.getData()[0]) == [0, 20, 40]
+    assert panel.adapt.plot.zero_shot.isVisible()
     assert len(lengths - {0, N_STEPS}) >= 1
     adaptation = panel.session.adaptation
     assert adaptation.verdict() in panel.adapt.result.text()
