@@ -266,11 +266,16 @@ def test_the_score_here_stands_beside_the_simple_methods(adapted, press):
     assert panel.forecast.here.result.text() == ""
 
 
-def test_a_score_on_frames_that_the_fit_saw_says_so(with_head, press):
+def test_a_fit_to_all_frames_looks_at_all_frames(with_head, press):
     panel = with_head
     panel.adapt.frames.setCurrentIndex(panel.adapt.frames.findData(FitFrames.ALL))
     press(panel, panel.adapt.adapt)
     assert panel.session.fitted_until_frame == N_FRAMES
+
+
+def test_a_score_on_frames_that_the_fit_saw_says_so(adapted, press):
+    panel = adapted
+    panel.session.set_adaptation(replace(panel.session.adaptation, until_frame=N_FRAMES))
     press(panel, panel.forecast.here.score)
     assert "may have seen these frames" in panel.forecast.here.result.text()
 
