@@ -52,7 +52,7 @@ class TimeCursor:
             horizon_s = forecast.horizon_frames / forecast.frame_rate_hz
             if -0.5 / forecast.frame_rate_hz <= ahead_s < horizon_s:
                 text.text += (
-                    f" ({ahead_s:.1f} s ahead)\nmagenta: measured, "
+                    f" ({ahead_s:z.1f} s ahead)\nmagenta: measured, "
                     f"green: {self._session.forecast_kind} forecast, dF/F"
                 )
         text.visible = True
