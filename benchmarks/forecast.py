@@ -29,6 +29,7 @@ import torch
 from forecast_figures import draw_figures
 from forecast_methods import Asking, Method, model_methods, reference_methods, scratch_methods
 from forecast_protocol import (
+    DEFAULT_RATE_HZ,
     SETTINGS,
     Task,
     example_neurons,
@@ -203,7 +204,12 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--starts", type=int, default=24)
     add("--expectation", default="auto", choices=["auto", "direct", "samples"])
     add("--samples", type=int, default=0, help="roll-outs; 16 where there is no forecast head")
-    add("--default-rate", type=float, default=4.0, help="Hz, where a file does not tell")
+    add(
+        "--default-rate",
+        type=float,
+        default=DEFAULT_RATE_HZ,
+        help="Hz, where a file does not tell",
+    )
     add("--seed", type=int, default=0)
     add("--restart", action="store_true", help="forget what was found before")
     options = parser.parse_args(arguments)

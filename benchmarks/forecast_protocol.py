@@ -14,6 +14,8 @@ from napari_calm.io.npz import open_npz
 from napari_calm.preprocess.smooth import smooth_causally
 
 HIGHEST_RATE_HZ = 6.2
+# Taken where a file does not tell.
+DEFAULT_RATE_HZ = 4.0
 TRAINING_SHARE = 0.7
 EXAMPLE_NEURONS = 3
 

@@ -13,15 +13,13 @@ import sys
 import time
 from pathlib import Path
 
-from forecast_protocol import read_traces
+from forecast_protocol import DEFAULT_RATE_HZ, read_traces
 from held_out import HELD_OUT_EVERY, is_held_out
 
 from napari_calm.core.recording import Recording
 from napari_calm.train.config import read_pretrain_config
 from napari_calm.train.pretrain import pretrain_steps
 
-# Taken where a file does not tell, as in `forecast.py`.
-DEFAULT_RATE_HZ = 4.0
 CONFIG = Path(__file__).parents[1] / "configs" / "calm-real.toml"
 
 

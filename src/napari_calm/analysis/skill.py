@@ -135,7 +135,7 @@ def skill_over_starts_steps(
     Parameters
     ----------
     samples : int, optional
-        Draws of each forecast; 16 for a model without a forecast head, none for one with.
+        Draws of each forecast; as many as the model needs if not given.
     first_share : float
         Share of the recording before the first start, so that the references have
         something to be fitted on.
@@ -150,7 +150,7 @@ def skill_over_starts_steps(
             f"{earliest} leave no room for a horizon of {horizon_frames}."
         )
     if samples is None:
-        samples = 0 if model.forecast_head is not None else 16
+        samples = model.samples_needed
     starts = np.unique(np.linspace(earliest, latest, n_starts).astype(int))
     found = []
     for number, start in enumerate(starts):

@@ -1,7 +1,6 @@
 """What was fitted to one recording: a small file beside it, not a copy of the model."""
 
 import copy
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -154,7 +153,7 @@ def load_adaptation(path: str | Path) -> Adaptation:
         )
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise CheckpointError(
-            f"{path}: not readable as an adaptation ({json.dumps(str(error))}). Adapt anew."
+            f"{path}: not readable as an adaptation ({error}). Adapt anew."
         ) from error
 
 

@@ -29,6 +29,8 @@ from .population_skip import PopulationSkip
 from .tokenising import tokenize_steps
 from .tokenizer import Tokenizer
 
+SAMPLES_WITHOUT_HEAD = 16
+
 
 class CalmModel(nn.Module):
     """CalM: a tokenizer, a dual-axis transformer and, optionally, a behaviour head.
@@ -103,6 +105,11 @@ class CalmModel(nn.Module):
         if not self.adaptation.helped:
             return f"{self.name} (zero-shot; adapting to {to} did not help)"
         return f"{self.name} (adapted to {to})"
+
+    @property
+    def samples_needed(self) -> int:
+        """Draws that mean and bands take: none with a forecast head."""
+        return 0 if self.forecast_head is not None else SAMPLES_WITHOUT_HEAD
 
     @property
     def device(self) -> torch.device:

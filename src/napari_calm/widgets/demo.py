@@ -12,7 +12,6 @@ from ..core.atomic import replacing
 from ..core.errors import CalmError
 from .job import Ending, JobReport
 from .panel import CalmPanel
-from .samples_field import samples_for
 
 if TYPE_CHECKING:
     from ..analysis.skill import ForecastSkill
@@ -140,7 +139,6 @@ def _write(viewer: napari.Viewer, panel: CalmPanel, out_folder: Path) -> None:
         session.model,
         session.recording,
         horizon_frames=session.forecast.horizon_frames,
-        samples=samples_for(session.model),
     )
     averaged: list[ForecastSkill] = []
     title = "Score forecasts from many starts"

@@ -3,18 +3,11 @@
 from qtpy.QtWidgets import QSpinBox, QWidget
 
 AUTO_SAMPLES = -1
-# Enough for the bands of a model that has no other road to them.
-DRAWN_WITHOUT_HEAD = 16
 
 
-def samples_for(model, wanted: int = AUTO_SAMPLES) -> int:
-    """Return how many trajectories to draw of `model`.
-
-    A forecast head gives mean and bands without any; else they are those of the samples.
-    """
-    if wanted != AUTO_SAMPLES:
-        return wanted
-    return DRAWN_WITHOUT_HEAD if model.forecast_head is None else 0
+def samples_for(model, wanted: int) -> int:
+    """Return how many trajectories to draw of `model`."""
+    return model.samples_needed if wanted == AUTO_SAMPLES else wanted
 
 
 class SamplesField(QSpinBox):
@@ -27,6 +20,6 @@ class SamplesField(QSpinBox):
         self.setValue(AUTO_SAMPLES)
         self.setToolTip(
             "Futures drawn and saved with the forecast. 'auto' draws none where the model's "
-            f"forecast head gives mean and bands at once, else {DRAWN_WITHOUT_HEAD}, whose "
-            "mean and bands are shown. More are smoother and slower."
+            "forecast head gives mean and bands at once, else a few, whose mean and bands are "
+            "shown. More are smoother and slower."
         )

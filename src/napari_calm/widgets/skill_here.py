@@ -9,7 +9,6 @@ from ..core.progress import Progress, retold
 from .fit_frames import scored_part
 from .job import Job
 from .model_section import ModelSection
-from .samples_field import samples_for
 from .session import ADAPTED, ZERO_SHOT, Session
 from .skill_text import skill_table_html
 
@@ -87,7 +86,6 @@ class SkillHere(QWidget):
                     recording,
                     horizon_frames=horizon_frames,
                     first_share=first_share,
-                    samples=samples_for(model),
                 )
 
                 def of_all(progress: Progress, number: int = number) -> Progress:
