@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .core.forecast import Forecast
     from .core.movie import Movie
     from .core.recording import Recording
+    from .core.representation import Representation
     from .core.token_map import TokenMap
     from .extraction.extract import extract
     from .io.read import read_recording
@@ -35,6 +36,7 @@ _HOMES = {
     "Forecast": "core.forecast",
     "Movie": "core.movie",
     "Recording": "core.recording",
+    "Representation": "core.representation",
     "TokenMap": "core.token_map",
     "adapt": "train.adapt",
     "available_models": "model.checkpoint",
@@ -53,6 +55,7 @@ __all__ = [
     "Forecast",
     "Movie",
     "Recording",
+    "Representation",
     "TokenMap",
     "adapt",
     "available_models",

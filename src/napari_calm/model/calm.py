@@ -11,6 +11,7 @@ from torch import nn
 from ..core.forecast import Forecast
 from ..core.progress import Steps, run
 from ..core.recording import Recording
+from ..core.representation import Representation
 from ..core.token_map import TokenMap
 from ..preprocess.resample import model_rate_hz
 from .adaptation import Adaptation
@@ -26,6 +27,7 @@ from .dynamics import Dynamics
 from .forecast_head import ForecastHead
 from .forecasting import Expectation, forecast_steps
 from .population_skip import PopulationSkip
+from .representing import represent_steps
 from .tokenising import tokenize_steps
 from .tokenizer import Tokenizer
 
@@ -149,6 +151,52 @@ class CalmModel(nn.Module):
             If the recording is shorter than one context.
         """
         return run(self.tokenize_steps(recording))
+
+    def represent_steps(
+        self,
+        recording: Recording,
+        *,
+        neuron_ids: np.ndarray | None = None,
+        session_id: int | None = None,
+        seed: int = 0,
+    ) -> Steps[Representation]:
+        """`represent` as a generator of progress."""
+        return represent_steps(
+            self, recording, neuron_ids=neuron_ids, session_id=session_id, seed=seed
+        )
+
+    def represent(
+        self,
+        recording: Recording,
+        *,
+        neuron_ids: np.ndarray | None = None,
+        session_id: int | None = None,
+        seed: int = 0,
+    ) -> Representation:
+        """Hidden states of every neuron over the whole recording.
+
+        Read block by block as in `tokenize`: a state depends on no frame after its own
+        token, except in the first context.
+
+        Parameters
+        ----------
+        neuron_ids, session_id : optional
+            As for `forecast`; an adapted model uses the rows fitted to the recording.
+        seed : int
+            Deals populations larger than `max_neurons` into groups.
+
+        Raises
+        ------
+        RecordingError
+            If the recording is shorter than one context.
+        CalmError
+            If the ids are impossible.
+        """
+        return run(
+            self.represent_steps(
+                recording, neuron_ids=neuron_ids, session_id=session_id, seed=seed
+            )
+        )
 
     def forecast_steps(
         self,

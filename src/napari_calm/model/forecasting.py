@@ -19,6 +19,7 @@ from .budget import dynamics_positions, tokenizer_positions
 from .expectation import couple, expectation_steps
 from .forecast_head import QUANTILE_LEVELS
 from .rollout import Choose, most_likely, roll_out_steps, sampled, windows
+from .rows import rows_for
 from .tokenising import check_length, token_rows_steps
 
 if TYPE_CHECKING:
@@ -87,11 +88,7 @@ def forecast_steps(
     _check_request(
         model, recording, start_frame, horizon_frames, samples, seed, statistics_until
     )
-    if model.adaptation is not None and neuron_ids is None:
-        model.adaptation.check(recording)
-        if model.adaptation.helped:
-            neuron_ids, session_id = np.arange(recording.n_neurons), 0
-    _check_ids(model, recording, neuron_ids, session_id)
+    neuron_ids, session_id = rows_for(model, recording, neuron_ids, session_id)
     direct = _takes_head(model, expectation)
     config = model.config
     rate_hz = model.model_rate_hz(recording.frame_rate_hz)
@@ -365,23 +362,3 @@ def _check_request(
         raise CalmError(
             f"forecast: samples is {samples}; 0 means greedy, above 0 so many draws."
         )
-
-
-def _check_ids(
-    model: "CalmModel",
-    recording: Recording,
-    neuron_ids: np.ndarray | None,
-    session_id: int | None,
-) -> None:
-    for what, ids, n_rows, shape in (
-        ("neuron_ids", neuron_ids, model.config.dynamics.n_neurons, (recording.n_neurons,)),
-        ("session_id", session_id, model.config.dynamics.n_sessions, ()),
-    ):
-        if ids is None:
-            continue
-        found = np.asarray(ids)
-        if found.shape != shape or found.min() < -1 or found.max() >= n_rows:
-            raise CalmError(
-                f"forecast: {what} must have shape {shape} and lie from -1 (unknown) to "
-                f"{n_rows - 1}; the model {model.name} has {n_rows} rows."
-            )

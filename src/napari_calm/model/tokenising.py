@@ -10,9 +10,7 @@ from ..core.errors import CalmError, RecordingError
 from ..core.progress import Progress, Steps, retold
 from ..core.recording import Recording
 from ..core.token_map import TokenMap
-from ..preprocess.normalise import normalisation_from
-from ..preprocess.resample import resampling_matrix
-from ..preprocess.smooth import smooth_causally
+from .blocks import blocks_of, shown_traces
 from .budget import tokenizer_positions
 
 if TYPE_CHECKING:
@@ -39,41 +37,22 @@ def check_length(model: "CalmModel", recording: Recording) -> None:
 def tokenize_steps(model: "CalmModel", recording: Recording) -> Steps[TokenMap]:
     """Tokenise a recording; see `CalmModel.tokenize`."""
     check_length(model, recording)
-    config = model.config
-    stride = config.tokenizer.stride
-    context = config.preprocessing.context_frames
-    rate_hz = model.model_rate_hz(recording.frame_rate_hz)
-    resampling = resampling_matrix(
-        recording.n_frames, recording.frame_rate_hz, rate_hz, end_aligned=False
-    )
-    traces = (resampling @ recording.traces.T).T
-    traces = smooth_causally(traces, config.preprocessing.smoothing_alpha)
-    # The last token is filled up with copies of the last frame, as in the release.
-    traces = np.pad(traces, ((0, 0), (0, -traces.shape[1] % stride)), mode="edge")
+    traces = shown_traces(model, recording)
     n_neurons, n_frames = traces.shape
-    tokens = np.empty((n_neurons, n_frames // stride), np.int64)
-    block_frames = config.preprocessing.max_frames - context
-    starts = [0, *range(context, n_frames, block_frames)]
-    for done, start in enumerate(starts):
-        # The first block is the first context; each later one follows its context.
-        first = max(0, start - context)
-        stop = context if start == 0 else min(start + block_frames, n_frames)
-        known = traces[:, : max(start, context)]
-        units = normalisation_from(
-            known, known[:, -context:], config.preprocessing.centre
-        ).apply(traces[:, first:stop])
+    tokens = np.empty((n_neurons, n_frames // model.config.tokenizer.stride), np.int64)
+    for block in blocks_of(model, traces):
         found = yield from retold(
-            token_rows_steps(model, units),
-            lambda rows, done=done: Progress(  # type: ignore[misc]
-                done * n_neurons + rows, len(starts) * n_neurons, "Tokenising"
+            token_rows_steps(model, block.units),
+            lambda rows, block=block: Progress(  # type: ignore[misc]
+                block.number * n_neurons + rows, block.total * n_neurons, "Tokenising"
             ),
         )
-        tokens[:, start // stride : stop // stride] = found[:, (start - first) // stride :]
+        tokens[:, block.first_token : block.stop_token] = found[:, block.n_known :]
     return TokenMap(
         tokens=tokens,
-        n_codes=config.tokenizer.n_codes,
-        frames_per_token=stride,
-        model_rate_hz=rate_hz,
+        n_codes=model.config.tokenizer.n_codes,
+        frames_per_token=model.config.tokenizer.stride,
+        model_rate_hz=model.model_rate_hz(recording.frame_rate_hz),
         frame_rate_hz=recording.frame_rate_hz,
         n_frames=recording.n_frames,
         model_name=model.name,
