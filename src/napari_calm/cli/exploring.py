@@ -74,11 +74,13 @@ def embed(
     """Write one vector a neuron, in which neurons of like function lie close."""
     from ..explore.embed import embed_steps
     from ..explore.files import write_embedding, write_table
-    from ..explore.neuron_map import pca_map, umap_map
+    from ..explore.neuron_map import check_umap, pca_map, umap_map
 
     check_output(out, ".npz", ".csv")
     if plane not in ("pca", "umap"):
         raise CalmError(f"--map: found {plane!r}; expected pca or umap.")
+    if plane == "umap":
+        check_umap()
     loaded = _model(model, adaptation, device)
     read = read_with_bar(recording, frame_rate, rois, drop_unusable, cells_only)
     made = run_with_bar(

@@ -23,10 +23,10 @@ from .embed import Source, embed_steps
 from .neuron_embedding import NeuronEmbedding
 from .partition import (
     COUNTED,
-    METHODS,
     Method,
     by_size,
     candidates,
+    check_method,
     partition,
     together_share,
 )
@@ -220,8 +220,7 @@ def _checked(
 ) -> float | None:
     """The setting asked for, or None where it is to be proposed."""
     where = recording.source or recording.name
-    if method not in METHODS:
-        raise CalmError(f"clusters: unknown method {method!r}; expected {', '.join(METHODS)}.")
+    check_method(method)
     if recording.n_neurons < FEWEST_NEURONS:
         raise RecordingError(
             f"{where}: {recording.n_neurons} neurons are too few for clusters; expected at "

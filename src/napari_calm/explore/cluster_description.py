@@ -86,7 +86,8 @@ def token_use(tokens: TokenMap | None, labels: np.ndarray) -> tuple[np.ndarray, 
         ).pvalue
     # Where all neurons use a token alike, the test has nothing to rank.
     p_value = np.nan_to_num(p_value, nan=1.0)
-    return ratio, false_discovery_control(p_value, axis=None)
+    q_value = false_discovery_control(p_value, axis=None).reshape(p_value.shape)
+    return ratio, q_value
 
 
 def selectivity_of_clusters(

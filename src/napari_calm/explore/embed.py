@@ -45,25 +45,13 @@ def embed_steps(
         if representation is None:
             representation = yield from model.represent_steps(recording, seed=seed)
         states = checked_states(representation, recording)
-        dealt = halves_of_time(resamplings, seed)
         if chosen == "mean":
             vectors = states.mean(axis=1)
-            halves = _mean_halves(states, dealt)
+            halves = _mean_halves(states, halves_of_time(resamplings, seed))
         else:
-            products = yield from coupling_products_steps(states, seed=seed)
-
-            def vectors_of(blocks: np.ndarray | None) -> np.ndarray:
-                found = coupling_vectors(products.correlations(blocks), seed=seed)
-                if task is None:
-                    return found
-                return np.concatenate([task_vectors(task.shares(blocks)), found], axis=1)
-
-            vectors = vectors_of(None)
-            made = []
-            for number, blocks in enumerate(dealt.reshape(-1, BLOCKS // 2)):
-                made.append(vectors_of(blocks))
-                yield Progress(number + 1, 2 * resamplings, "Halves of the recording")
-            halves = np.array(made).reshape(resamplings, 2, *vectors.shape)
+            vectors, halves = yield from compared_steps(
+                states, task, resamplings=resamplings, seed=seed
+            )
     return NeuronEmbedding(
         vectors=vectors,
         source=chosen,
@@ -130,6 +118,37 @@ def embed(
             seed=seed,
         )
     )
+
+
+def compared_steps(
+    states: np.ndarray, task: TaskFit | None = None, *, resamplings: int, seed: int = 0
+) -> Steps[tuple[np.ndarray, np.ndarray]]:
+    """Coupling vectors of any states (beside what `task` says), of all time and of halves.
+
+    Parameters
+    ----------
+    states : numpy.ndarray, (neurons, times, width)
+        Hidden states, or traces with a width of 1.
+
+    Returns
+    -------
+    (numpy.ndarray, numpy.ndarray)
+        `vectors` and `halves` of a `NeuronEmbedding`.
+    """
+    products = yield from coupling_products_steps(states, seed=seed)
+
+    def vectors_of(blocks: np.ndarray | None) -> np.ndarray:
+        found = coupling_vectors(products.correlations(blocks), seed=seed)
+        if task is None:
+            return found
+        return np.concatenate([task_vectors(task.shares(blocks)), found], axis=1)
+
+    vectors = vectors_of(None)
+    made = []
+    for number, blocks in enumerate(halves_of_time(resamplings, seed).reshape(-1, BLOCKS // 2)):
+        made.append(vectors_of(blocks))
+        yield Progress(number + 1, 2 * resamplings, "Halves of the recording")
+    return vectors, np.array(made).reshape(resamplings, 2, *vectors.shape)
 
 
 def sources_of(model: CalmModel, recording: Recording) -> list[str]:

@@ -1,6 +1,7 @@
 """Neurons as points in a plane: PCA, UMAP, or LDA of labelled groups."""
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 import numpy as np
 from sklearn.decomposition import PCA
@@ -73,14 +74,10 @@ def umap_map(
         raise CalmError(
             f"UMAP: {embedding.n_neurons} neurons are too few; expected at least {axes + 3}."
         )
+    check_umap()
     # Imported late: an optional extra that compiles for seconds.
-    try:
-        from umap import UMAP
-    except ImportError as error:
-        raise CalmError(
-            f"UMAP needs the package umap-learn, which is not installed. {UMAP_PIP}, or take "
-            "PCA."
-        ) from error
+    from umap import UMAP
+
     layout = UMAP(
         n_components=axes,
         n_neighbors=min(n_neighbours, embedding.n_neurons - 1),
@@ -90,6 +87,21 @@ def umap_map(
     )
     points = np.asarray(layout.fit_transform(vectors), np.float64)
     return NeuronMap(points, "UMAP", np.empty(0), _none(embedding))
+
+
+def check_umap() -> None:
+    """Refuse where umap-learn is not installed.
+
+    Raises
+    ------
+    CalmError
+        Which says how to install it.
+    """
+    if find_spec("umap") is None:
+        raise CalmError(
+            f"UMAP needs the package umap-learn, which is not installed. {UMAP_PIP}, or take "
+            "PCA."
+        )
 
 
 def lda_map(

@@ -1,5 +1,6 @@
 """Ways to part vectors into groups."""
 
+from importlib.util import find_spec
 from typing import Literal, get_args
 
 import numpy as np
@@ -39,8 +40,7 @@ def partition(
         If the method is unknown, needs a package that is not there, or there are more groups
         than neurons.
     """
-    if method not in METHODS:
-        raise CalmError(f"clusters: unknown method {method!r}; expected {', '.join(METHODS)}.")
+    check_method(method)
     vectors = np.asarray(vectors, np.float64)
     if method in COUNTED and not 2 <= setting <= len(vectors):
         raise CalmError(
@@ -110,15 +110,27 @@ def _hdbscan(vectors: np.ndarray, smallest: int) -> np.ndarray:
     return found
 
 
+def check_method(method: str) -> None:
+    """Refuse a method that is unknown or whose package is not installed.
+
+    Raises
+    ------
+    CalmError
+        Which says what there is, or how to install it.
+    """
+    if method not in METHODS:
+        raise CalmError(f"clusters: unknown method {method!r}; expected {', '.join(METHODS)}.")
+    if method == "leiden" and find_spec("sknetwork") is None:
+        raise CalmError(
+            "clusters: the method 'leiden' needs the package scikit-network, which is not "
+            f"installed. {LEIDEN_PIP}, or choose another method."
+        )
+
+
 def _leiden(vectors: np.ndarray, resolution: float, seed: int) -> np.ndarray:
     # Imported late: an optional extra.
-    try:
-        from sknetwork.clustering import Leiden
-    except ImportError as error:
-        raise CalmError(
-            f"clusters: the method 'leiden' needs the package scikit-network. {LEIDEN_PIP}, or "
-            "choose another method."
-        ) from error
+    from sknetwork.clustering import Leiden
+
     n_neighbours = min(15, len(vectors) - 1)
     graph = kneighbors_graph(vectors, n_neighbours, mode="connectivity")
     graph = graph.maximum(graph.T).tocsr()
