@@ -137,11 +137,11 @@ def lda_map(
     names, counts = np.unique(labels, return_counts=True)
     if names.size < 2:
         raise CalmError(
-            f"LDA: all neurons are labelled {names[0]!r}; expected at least two groups."
+            f"LDA: all neurons are labelled {str(names[0])!r}; expected at least two groups."
         )
     if counts.min() < FEWEST_PER_GROUP:
         raise CalmError(
-            f"LDA: the group {names[counts.argmin()]!r} has {counts.min()} neurons; expected "
+            f"LDA: the group {str(names[counts.argmin()])!r} has {counts.min()} neurons; expected "
             f"at least {FEWEST_PER_GROUP} of each."
         )
     split = StratifiedShuffleSplit(1, test_size=held_out_share, random_state=seed)

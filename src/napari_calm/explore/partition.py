@@ -155,6 +155,8 @@ def together_share(labels: np.ndarray, resampled: np.ndarray) -> np.ndarray:
     """
     share = np.zeros(len(labels))
     counted = np.zeros(len(labels))
+    if labels.max() == NONE:
+        return np.full(len(labels), np.nan)
     for groups in resampled:
         there = (groups >= NONE) & (labels != NONE)
         table = np.zeros((labels.max() + 1, groups.max() + 2))

@@ -76,7 +76,7 @@ def probe_steps(
         for fitted, tested in _splitter(n_folds, groups, is_class, seed).split(
             vectors, targets, groups
         ):
-            model = _model(is_class, min(len(fitted), vectors.shape[1]))
+            model = _model(is_class, min(len(fitted) - 1, vectors.shape[1]))
             if is_class and np.unique(targets[fitted]).size < 2:
                 predicted[tested] = targets[fitted][0]
                 continue
@@ -155,7 +155,7 @@ def _checked(vectors: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.nd
         names, counts = np.unique(labels, return_counts=True)
         if counts.min() < FEWEST_PER_CLASS:
             raise CalmError(
-                f"probe: only {counts.min()} neuron is labelled {names[counts.argmin()]!r}; "
+                f"probe: only {counts.min()} neuron is labelled {str(names[counts.argmin()])!r}; "
                 f"expected at least {FEWEST_PER_CLASS} of each class. Leave rare ones out."
             )
     return vectors, labels, is_class
@@ -189,7 +189,7 @@ def _splitter(
 
 
 def _model(is_class: bool, most: int) -> BaseEstimator:
-    reduce = PCA(min(MOST_DIMENSIONS, most - 1 if most > 1 else 1), random_state=0)
+    reduce = PCA(min(MOST_DIMENSIONS, most), random_state=0)
     last = (
         LogisticRegression(C=1.0, class_weight="balanced", max_iter=2000)
         if is_class

@@ -224,7 +224,8 @@ def selectivity(
     draws : int
         Frames are no independent measurements, so a behaviour column is tested against itself
         shifted in a circle by at least 10 s (or a tenth of a shorter recording); a trial
-        column against itself permuted over the trials.
+        column against itself permuted over the trials. Strictly periodic behaviour looks the
+        same after a shift by its period and is never significant.
     seed : int
 
     Raises
