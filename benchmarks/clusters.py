@@ -40,8 +40,9 @@ from napari_calm.model.checkpoint import load_model
 from napari_calm.simulate.session import simulate_cohort
 from napari_calm.train.adapt import adapt
 
-# Trainings use smaller seeds; methods were chosen on sessions of seeds 9500 to 9505.
-FIRST_SEED = 9700
+# Trainings use smaller seeds; methods were chosen on sessions of seeds 9500 to 9515, and 9700
+# has been looked at.
+FIRST_SEED = 9800
 FEWEST_NEURONS = 12
 LEFT_OUT = {
     "bee": "11 glomeruli are too few to cluster",

@@ -108,7 +108,9 @@ def oracles(truth: GroundTruth, recording: Recording) -> dict[str, np.ndarray]:
         trials=recording.trials,
     )
     vectors, _ = run(
-        compared_steps(log_rates[:, ::step, None], TaskFit(known), resamplings=0, seed=0)
+        compared_steps(
+            log_rates[:, ::step, None], TaskFit(known, lag_s=0), resamplings=0, seed=0
+        )
     )
     weights: pd.DataFrame = truth.tuning[list(MAIN_WEIGHTS)].abs()
     return {

@@ -31,8 +31,17 @@ def test_a_share_is_what_a_regression_loses_without_the_column(rng, monkeypatch)
     y = recording.traces.T
     full = LinearRegression().fit(design, y).predict(design)
     less = LinearRegression().fit(design[:, 1:], y).predict(design[:, 1:])
-    expected = (((y - less) ** 2).sum(0) - ((y - full) ** 2).sum(0)) / (y - y.mean(0)).var(0)
-    np.testing.assert_allclose(TaskFit(recording).shares()[:, 0], expected / 1200, rtol=1e-3)
+    left, total = ((y - full) ** 2).sum(0), ((y - y.mean(0)) ** 2).sum(0)
+    # One regressor of noise in a third of 1200 independent bins.
+    expected = ((((y - less) ** 2).sum(0) - left) - left * 3 / 1200) / total
+    np.testing.assert_allclose(TaskFit(recording).shares()[:, 0], expected, rtol=1e-3)
+
+
+def test_noise_explains_nothing(rng):
+    noise = Recording(
+        rng.normal(size=(30, 1200)), 2.0, behaviour=pd.DataFrame({"a": rng.normal(size=1200)})
+    )
+    assert np.median(TaskFit(noise).shares()) == 0
 
 
 def test_blocks_are_fitted_by_themselves(task):
@@ -42,10 +51,14 @@ def test_blocks_are_fitted_by_themselves(task):
     assert (half[:4].argmax(axis=1) == 1).all()
 
 
-def test_vectors_have_one_length_even_where_nothing_is_explained():
-    vectors = task_vectors(np.array([[0.0, 0.0], [0.25, 0.0]]))
-    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1)
-    assert vectors[1, 0] > 0.999
+def test_vectors_tell_what_is_explained_by_what_and_hardly_explained_ones_are_short():
+    vectors = task_vectors(np.array([[0.5, 0.0], [0.25, 0.25], [0.001, 0.0], [0.0, 0.0]]))
+    lengths = np.linalg.norm(vectors, axis=1)
+    assert lengths[0] == pytest.approx(1.5, rel=0.05)
+    assert lengths[1] == pytest.approx(lengths[0])
+    assert vectors[1, 0] == vectors[1, 1]
+    assert lengths[2] < 0.3
+    assert lengths[3] == 0
 
 
 def test_a_recording_without_columns_is_refused(task):

@@ -154,8 +154,9 @@ def _checked(vectors: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.nd
     if is_class:
         names, counts = np.unique(labels, return_counts=True)
         if counts.min() < FEWEST_PER_CLASS:
+            rare = str(names[counts.argmin()])
             raise CalmError(
-                f"probe: only {counts.min()} neuron is labelled {str(names[counts.argmin()])!r}; "
+                f"probe: only {counts.min()} neuron is labelled {rare!r}; "
                 f"expected at least {FEWEST_PER_CLASS} of each class. Leave rare ones out."
             )
     return vectors, labels, is_class

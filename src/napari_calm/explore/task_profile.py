@@ -18,6 +18,12 @@ BIN_S = 0.5
 KNOTS = 6
 PHASES = 4
 RIDGE = 1e-3
+# Neighbouring bins of calcium are alike, so chance explains as much as in so many fewer.
+BINS_ALIKE = 3
+# Explained share below which a neuron counts as hardly explained at all.
+HARDLY = 0.05
+# Length of a well explained neuron's vector beside a coupling vector of length 1.
+WEIGHT = 1.5
 
 
 class TaskFit:
@@ -28,6 +34,8 @@ class TaskFit:
     recording : Recording
     columns : sequence of str, optional
         Behaviour and trial columns; all that tell something (`telling_columns`) if not given.
+    lag_s : float
+        Time constant in seconds with which activity follows and forgets.
 
     Raises
     ------
@@ -35,7 +43,13 @@ class TaskFit:
         If there is no such column, or none at all.
     """
 
-    def __init__(self, recording: Recording, columns: Sequence[str] | None = None) -> None:
+    def __init__(
+        self,
+        recording: Recording,
+        columns: Sequence[str] | None = None,
+        *,
+        lag_s: float = LAG_S,
+    ) -> None:
         names = telling_columns(recording) if columns is None else list(columns)
         if not names:
             raise RecordingError(
@@ -51,7 +65,7 @@ class TaskFit:
                 f"{recording.source or recording.name}: {recording.n_frames} frames are too "
                 f"few; expected at least {BLOCKS * width}."
             )
-        keep = np.exp(-1 / (LAG_S * recording.frame_rate_hz))
+        keep = np.exp(-1 / (lag_s * recording.frame_rate_hz)) if lag_s > 0 else 0.0
         design = lfilter([1 - keep], [1, -keep], np.concatenate(bases, axis=1), axis=0)
         design = _binned(design, width, n_bins)
         activity = _binned(recording.traces.T.astype(np.float64), width, n_bins)
@@ -67,7 +81,10 @@ class TaskFit:
         self.power = np.array([(activity[part] ** 2).sum(axis=0) for part in parts])
 
     def shares(self, blocks: np.ndarray | None = None) -> np.ndarray:
-        """Share of variance that falls when one column is left out of a ridge regression.
+        """Share of variance that is lost when one column is left out, less chance.
+
+        What a column of noise would explain by itself is taken off: its number of regressors
+        over the number of independent bins, of what the full ridge regression leaves over.
 
         Parameters
         ----------
@@ -87,15 +104,27 @@ class TaskFit:
             full - _explained(inner, cross, self.of_column != number, n_times)
             for number in range(len(self.columns))
         ]
-        shares: np.ndarray = np.clip(np.array(own).T / np.maximum(power, 1e-12)[:, None], 0, 1)
-        return shares
+        regressors = np.bincount(self.of_column)
+        chance = (power - full)[:, None] * regressors * BINS_ALIKE / n_times
+        share = (np.array(own).T - chance) / np.maximum(power, 1e-12)[:, None]
+        found: np.ndarray = np.clip(share, 0, 1)
+        return found
 
 
 def task_vectors(shares: np.ndarray) -> np.ndarray:
-    """One unit vector a neuron from its `TaskFit.shares`, (neurons, columns)."""
-    profile = np.sqrt(shares) + 1e-6
-    unit: np.ndarray = profile / np.linalg.norm(profile, axis=1, keepdims=True)
-    return unit
+    """One vector a neuron: what its explained variance is made of.
+
+    Root of each column's part of all that the columns explain. Vectors of well explained
+    neurons have one length, those of neurons that nothing explains lie near 0.
+
+    Parameters
+    ----------
+    shares : numpy.ndarray, (neurons, columns)
+        See `TaskFit.shares`.
+    """
+    parts = shares / (shares.sum(axis=1, keepdims=True) + HARDLY)
+    vectors: np.ndarray = WEIGHT * np.sqrt(parts)
+    return vectors
 
 
 def _explained(
