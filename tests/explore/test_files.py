@@ -19,6 +19,7 @@ from napari_calm.explore.files import (
 )
 from napari_calm.explore.selectivity import selectivity
 from napari_calm.explore.trajectories import trajectories
+from napari_calm.io.describe import describe
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +64,22 @@ def test_clusters_as_csv_bring_a_summary(results, tmp_path):
     write_clusters(results["clusters"], tmp_path / "out.csv")
     summary = pd.read_csv(tmp_path / "out.summary.csv")
     assert summary["neurons"].tolist() == results["clusters"].sizes.tolist()
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "fact"),
+    [
+        ("embedding", "neuron embedding", ("n_dimensions", 10)),
+        ("selectivity", "selectivity", ("bins", ["left", "right"])),
+        ("trajectories", "population trajectories", ("trial_types", ["left", "right"])),
+        ("clusters", "clusters", ("n_clusters", 3)),
+    ],
+)
+def test_the_archives_are_described(results, tmp_path, name, kind, fact):
+    FILES[name][0](results[name], tmp_path / "out.npz")
+    facts = describe(tmp_path / "out.npz")
+    assert facts["kind"] == kind
+    assert facts[fact[0]] == fact[1]
 
 
 def test_other_archives_and_endings_are_told(results, tmp_path):

@@ -140,9 +140,10 @@ def lda_map(
             f"LDA: all neurons are labelled {str(names[0])!r}; expected at least two groups."
         )
     if counts.min() < FEWEST_PER_GROUP:
+        rare = str(names[counts.argmin()])
         raise CalmError(
-            f"LDA: the group {str(names[counts.argmin()])!r} has {counts.min()} neurons; expected "
-            f"at least {FEWEST_PER_GROUP} of each."
+            f"LDA: the group {rare!r} has {counts.min()} neurons; expected at least "
+            f"{FEWEST_PER_GROUP} of each."
         )
     split = StratifiedShuffleSplit(1, test_size=held_out_share, random_state=seed)
     fitted, tested = next(split.split(vectors, labels))
