@@ -1,5 +1,6 @@
 """Neurons as points in a plane: PCA, UMAP, or LDA of labelled groups."""
 
+import warnings
 from dataclasses import dataclass
 from importlib.util import find_spec
 
@@ -75,8 +76,11 @@ def umap_map(
             f"UMAP: {embedding.n_neurons} neurons are too few; expected at least {axes + 3}."
         )
     check_umap()
-    # Imported late: an optional extra that compiles for seconds.
-    from umap import UMAP
+    with warnings.catch_warnings():
+        # It warns of a part without its own optional packages.
+        warnings.simplefilter("ignore", ImportWarning)
+        # Imported late: an optional extra that compiles for seconds.
+        from umap import UMAP
 
     layout = UMAP(
         n_components=axes,
