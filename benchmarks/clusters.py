@@ -118,7 +118,10 @@ def real(
     by_species: dict[str, list[Recording]] = {}
     taken: dict[str, int] = {}
     for species, path in files:
-        if options.quick and taken.get(species, 0) >= 2:
+        if taken.get(species, 0) >= options.most_files:
+            result["left_out"].append(
+                f"{path.stem}: beyond the first {options.most_files} files"
+            )
             continue
         taken[species] = taken.get(species, 0) + 1
         try:
@@ -207,7 +210,16 @@ def about(options: argparse.Namespace) -> dict[str, Any]:
         text=True,
         check=False,
     )
-    settings = ("seed", "sim_seed", "animals", "trials", "most_frames", "adapt", "quick")
+    settings = (
+        "seed",
+        "sim_seed",
+        "animals",
+        "trials",
+        "most_files",
+        "most_frames",
+        "adapt",
+        "quick",
+    )
     return {
         "date": date.today().isoformat(),
         "commit": git.stdout.strip() or "unknown",
@@ -231,6 +243,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--neurons", type=int, nargs="+", default=[100])
     add("--trials", type=int, default=40)
     add("--sim-seed", type=int, default=FIRST_SEED)
+    add("--most-files", type=int, default=100, help="of each species, by name")
     add("--most-frames", type=int, default=2000, help="of each real recording")
     add("--default-rate", type=float, default=DEFAULT_RATE_HZ)
     add("--seed", type=int, default=0)
@@ -244,6 +257,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
         )
     if options.quick:
         options.animals, options.neurons = min(2, options.animals), [50]
+        options.most_files = min(2, options.most_files)
         options.trials, options.most_frames = min(20, options.trials), 1200
     return options
 
