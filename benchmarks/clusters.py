@@ -27,7 +27,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from clusters_probes import identity_scores, label_scores, neuron_labels, shortened
+from clusters_probes import (
+    identity_scores,
+    label_scores,
+    neuron_labels,
+    shortened,
+    with_behaviour,
+)
 from clusters_report import as_markdown
 from clusters_scores import simulated_scores, stability_scores
 from forecast_protocol import DEFAULT_RATE_HZ, read_traces, recording_files
@@ -44,6 +50,8 @@ from napari_calm.train.adapt import adapt
 # has been looked at.
 FIRST_SEED = 9800
 FEWEST_NEURONS = 12
+# Raised when methods or scores change, so that nothing old is taken for new.
+VERSION = 2
 LEFT_OUT = {
     "bee": "11 glomeruli are too few to cluster",
     "mouse_position": "its frames are stitched together from single runs",
@@ -126,7 +134,7 @@ def real(
         taken[species] = taken.get(species, 0) + 1
         try:
             recording, _ = read_traces(path, options.default_rate)
-            recording = shortened(recording, options.most_frames)
+            recording = shortened(with_behaviour(recording, path), options.most_frames)
             if recording.n_neurons < FEWEST_NEURONS:
                 raise CalmError(f"{recording.name}: only {recording.n_neurons} neurons")
             entry = kept(
@@ -187,7 +195,7 @@ def kept(
     for model in models.values():
         for name, values in sorted(model.state_dict().items()):
             print_of.update(name.encode() + values.cpu().numpy().tobytes())
-    settings = (options.seed, options.adapt, options.trials)
+    settings = (VERSION, options.seed, options.adapt, options.trials)
     fingerprint = f"{print_of.hexdigest()[:16]} {settings}"
     if path.exists():
         known = json.loads(path.read_text())
@@ -240,7 +248,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--species", nargs="+", default=["fly", "worm", "zebrafish"])
     add("--adapt", action="store_true", help="also adapt to each simulated session")
     add("--animals", type=int, default=6, help="simulated animals of each size")
-    add("--neurons", type=int, nargs="+", default=[100])
+    add("--neurons", type=int, nargs="*", default=[100], help="none: no simulated sessions")
     add("--trials", type=int, default=40)
     add("--sim-seed", type=int, default=FIRST_SEED)
     add("--most-files", type=int, default=100, help="of each species, by name")

@@ -82,7 +82,7 @@ def model_embeddings(
 ) -> Iterator[NeuronEmbedding]:
     """Every source that the model has for a recording with behaviour."""
     representation = model.represent(recording, seed=seed)
-    sources = ["mean", "coupling", "task"]
+    sources = ["mean", "coactivity", "coupling", "task"]
     if model.adaptation is not None and model.adaptation.helped:
         sources.insert(0, "row")
     for source in sources:

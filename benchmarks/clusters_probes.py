@@ -1,9 +1,11 @@
 """Linear probes of embeddings on held-out neurons of real recordings."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from clusters_methods import pca_loadings, z_scored
 
 from napari_calm.core.errors import CalmError
@@ -57,7 +59,7 @@ def label_scores(
     }
     for title, model in models.items():
         states = model.represent(recording)
-        for source in ("mean", "coupling"):
+        for source in ("mean", "coactivity", "coupling"):
             vectors = embed(
                 model, recording, source=source, representation=states, resamplings=0
             ).vectors
@@ -102,13 +104,32 @@ def shortened(recording: Recording, most_frames: int) -> Recording:
     usable = usable_traces(traces)
     if not usable.all():
         raise CalmError(f"{recording.name}: a trace is constant in its first frames.")
-    return Recording(traces, recording.frame_rate_hz, recording.name, recording.source)
+    table = recording.behaviour
+    return replace(
+        recording,
+        traces=traces,
+        behaviour=None if table is None else table[:most_frames],
+    )
 
 
-__all__ = [
-    "identity_scores",
-    "label_scores",
-    "neuron_labels",
-    "shortened",
-    "trace_statistics",
-]
+# Columns that tell what the animal does, and what of each frame's values is kept.
+BEHAVIOUR = (
+    "reversal", "velocity", "head_angle", "angular_velocity", "forward_velocity", "heading",
+    "condition",
+)  # fmt: skip
+
+
+def with_behaviour(recording: Recording, path: Path) -> Recording:
+    """Attach the behaviour of a file: the last value of the frames that were averaged."""
+    with open_npz(path) as arrays:
+        n_frames = arrays["traces"].shape[1]
+        factor = n_frames // recording.n_frames
+        first = n_frames - recording.n_frames * factor
+        columns = {
+            name: np.asarray(arrays[name], np.float64)[first + factor - 1 :: factor]
+            for name in BEHAVIOUR
+            if name in arrays and arrays[name].shape == (n_frames,)
+        }
+    if not columns:
+        return recording
+    return replace(recording, behaviour=pd.DataFrame(columns))

@@ -94,7 +94,8 @@ def _stability(recordings: list[dict[str, Any]]) -> str:
     text = (
         f"\n## Two halves: {species}, {len(recordings)} recordings\n\n"
         "Adjusted Rand index between k-means of the first and of the second half in time, each "
-        "read by itself; mean over 3 to 8 clusters.\n\n"
+        "read by itself; mean over 3 to 8 clusters. 'task' knows behaviour, nothing else "
+        "does.\n\n"
     )
     rows = [[name, told(column(recordings, name, "mean"))] for name in kinds]
     text += table(["method", "ARI between halves"], rows)

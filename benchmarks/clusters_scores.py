@@ -14,6 +14,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from napari_calm.core.progress import run
 from napari_calm.core.recording import Recording, usable_traces
+from napari_calm.explore.columns import telling_columns
 from napari_calm.explore.embed import embed
 from napari_calm.explore.neuron_embedding import NeuronEmbedding
 from napari_calm.explore.partition import candidates, partition
@@ -77,11 +78,18 @@ def simulated_scores(
 def halves(recording: Recording) -> tuple[Recording, Recording]:
     """First and second half of a recording, with the neurons that vary in both."""
     middle = recording.n_frames // 2
+    table = recording.behaviour
     parts = recording.traces[:, :middle], recording.traces[:, middle:]
     usable = usable_traces(parts[0]) & usable_traces(parts[1])
     first, second = (
-        Recording(part[usable], recording.frame_rate_hz, recording.name, recording.source)
-        for part in parts
+        Recording(
+            part[usable],
+            recording.frame_rate_hz,
+            recording.name,
+            recording.source,
+            behaviour=None if table is None else table[chosen].reset_index(drop=True),
+        )
+        for part, chosen in zip(parts, (slice(middle), slice(middle, None)), strict=True)
     )
     return first, second
 
@@ -93,7 +101,10 @@ def stability_scores(recording: Recording, models: dict[str, CalmModel]) -> dict
     kinds = dict.fromkeys(pairs, "reference")
     for title, model in models.items():
         parts = [(part, model.represent(part)) for part in (first, second)]
-        for source in ("mean", "coupling"):
+        sources = ["mean", "coactivity", "coupling"]
+        if telling_columns(first) and telling_columns(second):
+            sources.append("task")
+        for source in sources:
             pairs[f"{title}: {source}"] = tuple(
                 embed(model, part, source=source, representation=states, resamplings=0).vectors
                 for part, states in parts

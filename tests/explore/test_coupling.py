@@ -49,6 +49,18 @@ def test_neurons_of_opposite_sign_come_together_and_others_do_not(rng):
     assert likeness[same & off].min() > likeness[~same].max()
 
 
+def test_signed_vectors_set_neurons_of_opposite_sign_apart(rng):
+    course = rng.normal(size=(2, 400))
+    sign = np.tile([1.0, -1.0], 8)
+    states = sign[:, None] * course[np.repeat([0, 1], 8)] + 0.5 * rng.normal(size=(16, 400))
+    found = run(coupling_products_steps(states[:, :, None])).correlations()
+    vectors = coupling_vectors(found, signed=True)
+    likeness = (vectors @ vectors.T)[:8, :8]
+    together = np.equal.outer(sign[:8], sign[:8])
+    assert likeness[together].min() > 0.5
+    assert likeness[~together].max() < -0.5
+
+
 def test_what_all_neurons_share_couples_none_of_them(rng):
     shared = 3 * rng.normal(size=400)
     states = (shared + rng.normal(size=(12, 400)))[:, :, None]

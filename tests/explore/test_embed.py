@@ -50,8 +50,8 @@ def test_rows_are_those_that_adapting_fitted(model, task):
     adapted = adapted_to(model, task)
     found = embed(adapted, task, source="row")
     np.testing.assert_array_equal(found.vectors.ravel(), np.arange(12.0 * 16))
-    assert sources_of(adapted, task) == ["coupling", "task", "mean", "row"]
-    assert sources_of(model, task) == ["coupling", "task", "mean"]
+    assert sources_of(adapted, task) == ["coupling", "coactivity", "task", "mean", "row"]
+    assert sources_of(model, task) == ["coupling", "coactivity", "task", "mean"]
     with pytest.raises(CalmError, match=r"is not adapted.*Adapt it"):
         embed(model, task, source="row")
 

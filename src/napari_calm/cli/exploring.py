@@ -33,8 +33,9 @@ AdaptationFile = Annotated[
 SourceName = Annotated[
     str,
     typer.Option(
-        help="What neurons are compared by: coupling (activity alone), task (and what "
-        "behaviour and trials explain), mean (hidden state), row (of an adapted model)."
+        help="What neurons are compared by: coupling (activity alone, whatever its sign), "
+        "coactivity (with its sign), task (coupling, and what behaviour and trials explain), "
+        "mean (hidden state), row (of an adapted model)."
     ),
 ]
 Columns = Annotated[

@@ -162,7 +162,7 @@ def cluster(
         Number of clusters (k-means, Gaussian mixture); proposed by stability if not given.
     method : {"k-means", "gaussian mixture", "hdbscan", "leiden"}
         Leiden needs ``pip install 'napari-calm[leiden]'``.
-    source : {"auto", "coupling", "task", "mean", "row"}
+    source : {"auto", "coupling", "coactivity", "task", "mean", "row"}
         See `embed`. ``task`` finds functional groups best where behaviour is known.
     setting : float, optional
         Smallest cluster (HDBSCAN) or resolution (Leiden); proposed by stability if not given.

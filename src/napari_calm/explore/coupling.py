@@ -120,19 +120,23 @@ class Products:
 
 
 def coupling_vectors(
-    correlations: np.ndarray, *, n_components: int = 8, seed: int = 0
+    correlations: np.ndarray,
+    *,
+    signed: bool = False,
+    n_components: int = 8,
+    seed: int = 0,
 ) -> np.ndarray:
-    """One unit vector a neuron from how strongly, not in which direction, it is coupled.
+    """One unit vector a neuron from how strongly it is coupled to the others.
 
-    Sizes of the correlations are z-scored over neurons, reduced by PCA, and scaled to
-    length 1: neurons that prefer opposite sides of the same thing are coupled to the same
-    partners and come together.
+    The correlations, or their sizes, are z-scored over neurons, reduced by PCA, and scaled to
+    length 1. Of sizes, neurons that prefer opposite sides of the same thing come together; of
+    signed ones, neurons that are active together.
 
     Returns
     -------
     numpy.ndarray, (neurons, components)
     """
-    profile = np.abs(correlations)
+    profile = correlations if signed else np.abs(correlations)
     profile = np.where(np.isnan(profile), np.nanmean(profile, axis=0), profile)
     profile = StandardScaler().fit_transform(profile)
     n_components = min(n_components, *(side - 1 for side in profile.shape))

@@ -20,7 +20,7 @@ from .coupling import (
 from .neuron_embedding import NeuronEmbedding
 from .task_profile import TaskFit, task_vectors
 
-Source = Literal["coupling", "task", "mean", "row"]
+Source = Literal["coupling", "coactivity", "task", "mean", "row"]
 SOURCES: tuple[str, ...] = get_args(Source)
 FEWEST_NEURONS = 4
 
@@ -50,7 +50,11 @@ def embed_steps(
             halves = _mean_halves(states, halves_of_time(resamplings, seed))
         else:
             vectors, halves = yield from compared_steps(
-                states, task, resamplings=resamplings, seed=seed
+                states,
+                task,
+                signed=chosen == "coactivity",
+                resamplings=resamplings,
+                seed=seed,
             )
     return NeuronEmbedding(
         vectors=vectors,
@@ -77,13 +81,15 @@ def embed(
 
     Parameters
     ----------
-    source : {"auto", "coupling", "task", "mean", "row"}
+    source : {"auto", "coupling", "coactivity", "task", "mean", "row"}
         What a vector is made of. ``coupling``: with whom the neuron's hidden states move,
-        beyond what the whole population shares, whatever the sign (8 dimensions, length 1);
-        activity alone. ``task``: that, beside the share of the neuron's activity that each
+        beyond what the whole population shares, whatever the sign (8 dimensions, length 1).
+        ``coactivity``: the same with its sign, so that neurons come together that are active
+        together. ``task``: coupling, beside the part of the neuron's activity that each
         behaviour and trial column explains by itself. ``mean``: the mean hidden state.
-        ``row``: the row that adapting fitted. "auto" is ``coupling``: on simulated sessions
-        it finds functional groups far better than mean or row (`benchmarks/clusters.py`).
+        ``row``: the row that adapting fitted. "auto" is ``coupling``: from activity alone it
+        finds the functional groups of simulated sessions best. On real recordings
+        ``coactivity`` comes back more alike in another half (`benchmarks/clusters.py`).
     columns : sequence of str, optional
         Columns for ``task``; all that tell what the animal does if not given.
     representation : Representation, optional
@@ -121,7 +127,12 @@ def embed(
 
 
 def compared_steps(
-    states: np.ndarray, task: TaskFit | None = None, *, resamplings: int, seed: int = 0
+    states: np.ndarray,
+    task: TaskFit | None = None,
+    *,
+    signed: bool = False,
+    resamplings: int,
+    seed: int = 0,
 ) -> Steps[tuple[np.ndarray, np.ndarray]]:
     """Coupling vectors of any states (beside what `task` says), of all time and of halves.
 
@@ -129,6 +140,8 @@ def compared_steps(
     ----------
     states : numpy.ndarray, (neurons, times, width)
         Hidden states, or traces with a width of 1.
+    signed : bool
+        Whether neurons of opposite sign are opposites, as in ``coactivity``.
 
     Returns
     -------
@@ -138,7 +151,7 @@ def compared_steps(
     products = yield from coupling_products_steps(states, seed=seed)
 
     def vectors_of(blocks: np.ndarray | None) -> np.ndarray:
-        found = coupling_vectors(products.correlations(blocks), seed=seed)
+        found = coupling_vectors(products.correlations(blocks), signed=signed, seed=seed)
         if task is None:
             return found
         return np.concatenate([task_vectors(task.shares(blocks)), found], axis=1)
@@ -153,9 +166,9 @@ def compared_steps(
 
 def sources_of(model: CalmModel, recording: Recording) -> list[str]:
     """Sources that this model and recording have."""
-    found = ["coupling", "mean"]
+    found = ["coupling", "coactivity", "mean"]
     if telling_columns(recording):
-        found.insert(1, "task")
+        found.insert(2, "task")
     if model.adaptation is not None and model.adaptation.helped:
         found.append("row")
     return found
