@@ -152,7 +152,7 @@ def real(
             "name": recording.name, "species": species, "neurons": recording.n_neurons,
             "frames": recording.n_frames, "methods": entry,
         })  # fmt: skip
-        labelled = neuron_labels(path)
+        labelled = None if options.without_probes else neuron_labels(path)
         if labelled is not None:
             what, labels = labelled
             entry = kept(
@@ -168,7 +168,7 @@ def real(
                 "name": recording.name, "species": species, "label": what, "methods": entry,
             })  # fmt: skip
     for species, recordings in by_species.items():
-        if len(recordings) > 1:
+        if len(recordings) > 1 and not options.without_probes:
             entry = kept(
                 options,
                 models,
@@ -256,6 +256,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--default-rate", type=float, default=DEFAULT_RATE_HZ)
     add("--seed", type=int, default=0)
     add("--quick", action="store_true", help="two small simulated animals, two files a species")
+    add("--without-probes", action="store_true", help="two halves only")
     add("--restart", action="store_true", help="forget what was found before")
     options = parser.parse_args(arguments)
     if options.sim_seed < FIRST_SEED:
