@@ -23,6 +23,7 @@ from .embed import Source, embed_steps
 from .neuron_embedding import NeuronEmbedding
 from .partition import (
     COUNTED,
+    FEWEST_NEURONS,
     Method,
     by_size,
     candidates,
@@ -33,7 +34,6 @@ from .partition import (
 from .selectivity import selectivity_steps
 from .stability import null_stability_steps, proposed_setting, stability_steps
 
-FEWEST_NEURONS = 6
 SELECTIVITY_DRAWS = 199
 N_PARTS = 6
 

@@ -7,6 +7,7 @@ import pyqtgraph as pg
 from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtWidgets import QSizePolicy
 
+from .seeking_box import SeekingBox
 from .theme import ThemeColours
 
 _STRIP_HEIGHT = 0.10  # of a trace's slot
@@ -55,30 +56,6 @@ class Picture:
     end_s: float = 1.0
 
 
-class _SeekingViewBox(pg.ViewBox):
-    """Left click and drag seek; wheel zooms in time; middle and right drag move the view."""
-
-    sought = Signal(float)
-
-    def __init__(self) -> None:
-        super().__init__(enableMenu=False)
-        self.setMouseEnabled(x=True, y=False)
-
-    def mouseClickEvent(self, event) -> None:
-        """Seek to where the left button was clicked."""
-        if event.button() == Qt.MouseButton.LeftButton:
-            event.accept()
-            self.sought.emit(float(self.mapSceneToView(event.scenePos()).x()))
-
-    def mouseDragEvent(self, event, axis=None) -> None:
-        """Scrub with the left button."""
-        if event.button() == Qt.MouseButton.LeftButton:
-            event.accept()
-            self.sought.emit(float(self.mapSceneToView(event.scenePos()).x()))
-        else:
-            super().mouseDragEvent(event, axis)
-
-
 class _ClippedCurve(pg.PlotDataItem):
     """A curve that draws what is in view, and of many frames a pixel only the extremes."""
 
@@ -93,7 +70,12 @@ class _ClippedCurve(pg.PlotDataItem):
 
 
 class TracePlot(pg.PlotWidget):
-    """Traces stacked on one time axis, all with the same dF/F scale.
+    """Traces stacked on one time axis, all with the same scale.
+
+    Parameters
+    ----------
+    unit : str
+        Unit of the traces, for the scale bar.
 
     Signals
     -------
@@ -103,8 +85,9 @@ class TracePlot(pg.PlotWidget):
 
     sought = Signal(float)
 
-    def __init__(self) -> None:
-        self._box = _SeekingViewBox()
+    def __init__(self, *, unit: str = "dF/F") -> None:
+        self._unit = unit
+        self._box = SeekingBox()
         super().__init__(viewBox=self._box)
         self._box.sought.connect(self.sought)
         self._colours: ThemeColours | None = None
@@ -229,7 +212,7 @@ class TracePlot(pg.PlotWidget):
         top_row = (len(self._picture.rows) - 1) * slot
         low, high = top_row, top_row + self._scale_bar_dff
         self._scale_bar.setData([x, x], [low, high])
-        self._scale_text.setText(f"{self._scale_bar_dff:g} dF/F ")
+        self._scale_text.setText(f"{self._scale_bar_dff:g} {self._unit} ")
         self._scale_text.setPos(x, (low + high) / 2)
 
 
