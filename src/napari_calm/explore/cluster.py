@@ -96,7 +96,12 @@ def cluster_steps(
     results = []
     for name in described:
         steps = selectivity_steps(recording, name, draws=SELECTIVITY_DRAWS, seed=seed)
-        results.append((yield from _told(steps, 4)))
+        try:
+            results.append((yield from _told(steps, 4)))
+        except RecordingError:
+            # A class of one trial, say: nobody asked for this column in particular.
+            if columns is not None:
+                raise
     spread = yield from _told(spread_steps(recording.footprints, labels, seed=seed), 5)
     ratio, token_q = token_use(tokens, labels)
     selectivity, selective = selectivity_of_clusters(results, labels)
@@ -169,8 +174,8 @@ def cluster(
     most_clusters : int
         Largest number that may be proposed.
     columns : sequence of str, optional
-        Behaviour and trial columns that describe the clusters (and that ``task`` knows); all
-        that tell what the animal does if not given.
+        Behaviour and trial columns that describe the clusters (and that ``task`` knows); if
+        not given, all that tell what the animal does and have enough values to be tested.
     embedding, representation, tokens : optional
         What is known of this recording already.
     resamplings : int

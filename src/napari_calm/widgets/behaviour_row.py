@@ -70,7 +70,7 @@ class BehaviourRow(QWidget):
     def _show_known(self) -> None:
         columns = columns_of(self._session.recording)
         of_trials = sum(column.per_trial for column in columns.values())
-        counts = ((len(columns) - of_trials, "of frames"), (of_trials, "of trials"))
+        counts = ((len(columns) - of_trials, "per frame"), (of_trials, "per trial"))
         said = [f"{count} {what}" for count, what in counts if count]
-        self.known.setText(f"columns: {', '.join(said)}" if said else _NONE)
-        self.known.setToolTip(", ".join(columns))
+        self.known.setText(", ".join(said) if said else _NONE)
+        self.known.setToolTip(f"Columns: {', '.join(columns)}" if columns else "")

@@ -1,7 +1,7 @@
 """What clusters are to be made of, and how."""
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QFormLayout, QLabel, QSpinBox
+from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QFormLayout, QLabel, QSizePolicy, QSpinBox
 
 from ..core.errors import CalmError
 from ..explore.partition import COUNTED, FEWEST_NEURONS, METHODS, check_method, setting_name
@@ -46,6 +46,7 @@ class ClusterChoices:
         self.method = QComboBox(objectName="calm_method")
         for combo in (self.source, self.method):
             combo.setMinimumContentsLength(8)
+            combo.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.setting_label = QLabel()
         self.setting = QDoubleSpinBox(objectName="calm_clusters")
         self.setting.setSpecialValueText("auto")

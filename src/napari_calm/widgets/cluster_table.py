@@ -16,7 +16,7 @@ from qtpy.QtWidgets import (
 
 from ..explore.cluster_palette import cluster_colours
 from .session import Session
-from .session_view import SessionView
+from .session_view import LEAST_HEIGHT_PX, SessionView
 
 _EMPTY_HINT = "No clusters yet: press Cluster in the CalM panel."
 _SWATCH_PX = 12
@@ -49,6 +49,7 @@ class ClusterTable(SessionView):
         self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.table.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.table.verticalHeader().hide()
+        self.table.setMinimumHeight(LEAST_HEIGHT_PX)
         self.table.setToolTip("Click a row to select its neurons; Shift adds them.")
         self.table.cellClicked.connect(self._on_cell)
         layout = QVBoxLayout(self)

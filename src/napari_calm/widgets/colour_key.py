@@ -32,12 +32,18 @@ class ColourKey(QWidget):
         layout.addWidget(self.text, 1)
         for part in (self.low, self.bar, self.high):
             layout.addWidget(part)
+        layout.addStretch(0)
+        self._layout = layout
 
     def show_colouring(self, colouring: Colouring) -> None:
         """Tell what `colouring` means."""
         has_bar = bool(len(colouring.ramp))
         for part in (self.low, self.bar, self.high):
             part.setVisible(has_bar)
+        # A legend may need all the room; a bar stands beside its name.
+        self._layout.setStretch(0, int(not has_bar))
+        self._layout.setStretch(self._layout.count() - 1, int(has_bar))
+        self.text.setWordWrap(not has_bar)
         if has_bar:
             unit = f" ({colouring.unit})" if colouring.unit else ""
             self.text.setText(f"{colouring.name}{unit}")
@@ -92,4 +98,4 @@ def _legend(colouring: Colouring, *, counts: bool) -> str:
     without = int((~np.isfinite(colouring.values)).sum())
     if without:
         parts.append(f"none&nbsp;({without})" if counts else "grey: none")
-    return f"{colouring.name}: {' '.join(parts)}"
+    return f"{colouring.name}: {'&nbsp; '.join(parts)}"

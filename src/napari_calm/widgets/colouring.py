@@ -7,8 +7,9 @@ import pandas as pd
 import pyqtgraph as pg
 
 from ..explore.cluster_palette import NO_CLUSTER_RGB, cluster_colours
+from .explored_results import CLUSTER
 from .neuron_features import CONFIDENCE, IDENTITY, neuron_features
-from .session import CLUSTER, Session
+from .session import Session
 
 _UNITS = {"px": "px", "um": "µm", "dff": "dF/F", "share": "share", "hz": "Hz"}
 _RAMP, _SIGNED_RAMP = "viridis", "CET-CBD1"

@@ -5,16 +5,19 @@ from collections.abc import Callable
 import numpy as np
 import pyqtgraph as pg
 from qtpy.QtCore import QPointF, Qt, Signal
-from qtpy.QtGui import QCursor, QPolygonF
+from qtpy.QtGui import QColor, QCursor, QPolygonF
 from qtpy.QtWidgets import QSizePolicy, QToolTip
 
 from .palette import neuron_colour
+from .session_view import LEAST_HEIGHT_PX
 from .theme import ThemeColours
 
 _NEAR_PX = 12.0
 # Up to so many neurons points are so large, in pixels.
 _SIZES = ((300, 10), (1500, 7), (np.inf, 4))
 _RING_PX = 6
+# Keeps points apart from a background of their own colour.
+_RIM_ALPHA = 130
 
 
 class _LassoBox(pg.ViewBox):
@@ -81,9 +84,9 @@ class EmbeddingPlot(pg.PlotWidget):
         self._describe = describe
         self._points = np.empty((0, 2))
         self._colours: ThemeColours | None = None
-        self._ring_pen = None
+        self._rim = None
         self.hovered: int | None = None
-        self.setMinimumSize(150, 110)
+        self.setMinimumSize(150, LEAST_HEIGHT_PX)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
         self.hideButtons()
         for name in ("bottom", "left"):
@@ -109,7 +112,9 @@ class EmbeddingPlot(pg.PlotWidget):
             axis.setPen(colours.muted)
             self.setLabel(name, axis.labelText, color=colours.text)
         self._lasso.setPen(pg.mkPen(colours.text, width=1.5, style=Qt.PenStyle.DashLine))
-        self.neurons.setPen(pg.mkPen(colours.muted, width=0.5))
+        rim = QColor(colours.text)
+        rim.setAlpha(_RIM_ALPHA)
+        self._rim = pg.mkPen(rim, width=1)
 
     def show_points(
         self, points: np.ndarray, colours: np.ndarray, axes: tuple[str, str], *, anew: bool
@@ -128,7 +133,7 @@ class EmbeddingPlot(pg.PlotWidget):
             pos=self._points,
             size=size,
             brush=[brushes[tuple(each)] for each in colours],
-            pen=pg.mkPen(self._colours.muted, width=0.5) if self._colours else None,
+            pen=self._rim,
         )
         for name, text in zip(("bottom", "left"), axes, strict=True):
             self.setLabel(name, text, color=self._colours.text if self._colours else None)

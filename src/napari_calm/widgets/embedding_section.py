@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QPushButton
+from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QPushButton, QSizePolicy
 
 from ..core.errors import CalmError
 from ..core.progress import Progress
@@ -46,6 +46,9 @@ class EmbeddingSection(Section):
         self.map = QComboBox(objectName="calm_map")
         self.map.addItems(_MAPS)
         self.map.setToolTip("How the embedding is laid out in the scatter.")
+        # The name of what is not installed must not widen the panel.
+        self.map.setMinimumContentsLength(6)
+        self.map.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         for row, name in enumerate(_MAPS):
             explain(self.map, row, _MAPS[name], check_umap if name == UMAP else lambda: None)
         self.show_views = QPushButton("Show views", objectName="calm_show_explore")

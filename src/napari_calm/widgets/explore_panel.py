@@ -29,6 +29,7 @@ class ExplorePanel(DockContent):
         self._session = session_of(viewer) if session is None else session
         self.colour_by = QComboBox(objectName="calm_colour_by")
         self.colour_by.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+        self.colour_by.setMaximumWidth(220)
         self.colour_by.setToolTip(
             "Colour the neurons, here and on the movie, by their cluster, by how they follow a "
             "column (Selectivity), or by any feature of their ROIs; the raster is sorted by it."
@@ -47,6 +48,7 @@ class ExplorePanel(DockContent):
             self.table,
         )
         self.tabs = QTabWidget()
+        self.caption = QLabel()
         self._lay_out()
         self.colour_by.activated.connect(self._on_colour_by)
         for signal in self._signals():
@@ -65,6 +67,12 @@ class ExplorePanel(DockContent):
         ):
             self.tabs.addTab(view, title)
         self.tabs.setDocumentMode(True)
+        self.tabs.tabBar().setDrawBase(False)
+        # Beside the tabs, where it costs the plots no height.
+        self.tabs.setCornerWidget(self.caption)
+        self.tabs.currentChanged.connect(self._show_caption)
+        for view in self.views:
+            view.told.connect(self._show_caption)
         split = QSplitter(Qt.Orientation.Horizontal)
         split.addWidget(self.scatter)
         split.addWidget(self.tabs)
@@ -115,6 +123,9 @@ class ExplorePanel(DockContent):
     def _on_trajectories(self) -> None:
         if self._session.trajectories is not None:
             self.tabs.setCurrentWidget(self.trajectories)
+
+    def _show_caption(self, _what=None) -> None:
+        self.caption.setText(self.tabs.currentWidget().caption)
 
     def _show_colours(self) -> None:
         """Offer what neurons can be coloured by, and tell what colours mean."""

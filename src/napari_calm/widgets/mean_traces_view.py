@@ -1,11 +1,11 @@
 """The mean trace of each cluster, in step with the session."""
 
 import numpy as np
-from qtpy.QtWidgets import QLabel, QVBoxLayout
+from qtpy.QtWidgets import QVBoxLayout
 
 from ..explore.cluster_palette import cluster_colours
 from .session import Session
-from .session_view import SessionView
+from .session_view import LEAST_HEIGHT_PX, SessionView
 from .theme import ThemeColours
 from .trace_plot import Picture, Row, TracePlot
 
@@ -19,9 +19,8 @@ class MeanTracesView(SessionView):
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self._shown = None
-        self.caption = QLabel(_EMPTY_HINT)
-        self.caption.setWordWrap(True)
         self.plot = TracePlot(unit="z")
+        self.plot.setMinimumHeight(LEAST_HEIGHT_PX)
         self.plot.setToolTip(
             "Click or drag to move in time, turn the wheel to zoom, drag with the middle "
             "button to shift."
@@ -30,7 +29,6 @@ class MeanTracesView(SessionView):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)
-        layout.addWidget(self.caption)
         layout.addWidget(self.plot, 1)
         self.follow(session.clusters_changed)
 
@@ -44,7 +42,7 @@ class MeanTracesView(SessionView):
         if clusters is None or clusters.n_clusters == 0:
             self._shown = None
             self.plot.show_picture(Picture())
-            self.caption.setText(_EMPTY_HINT if clusters is None else clusters.verdict())
+            self.tell(_EMPTY_HINT if clusters is None else clusters.verdict())
             return
         n_frames = clusters.mean_traces.shape[1]
         time_s = np.arange(n_frames) / clusters.frame_rate_hz
@@ -59,7 +57,7 @@ class MeanTracesView(SessionView):
         view_s = (0.0, min(end_s, _FIRST_VIEW_S)) if clusters is not self._shown else None
         self._shown = clusters
         self.plot.show_picture(Picture(rows, end_s=end_s), view_s)
-        self.caption.setText("Mean z-scored dF/F of each cluster (members)")
+        self.tell("mean z-scored dF/F of each cluster (its size)")
 
     def move_to(self, time_s: float) -> None:
         """Draw the cursor."""

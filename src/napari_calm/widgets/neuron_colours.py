@@ -5,10 +5,11 @@ import pandas as pd
 from napari.utils.colormaps import DirectLabelColormap
 
 from .colouring import colouring_of
+from .explored_results import CLUSTER
 from .geometry import apply as apply_geometry
 from .layers import KIND_KEY, MODEL_KEY, ROIS, ROLE_KEY, SessionLayers
 from .neuron_features import neuron_features
-from .session import CLUSTER, Session
+from .session import Session
 
 CLUSTERS = "CalM clusters"
 _OPACITY = 0.55

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 
 from ..core.recording import Recording
+from .explored_results import CLUSTER
 from .layers import roi_features
-from .session import CLUSTER, Session
+from .session import Session
 
 CONFIDENCE = "confidence"
 # Columns that say which neuron it is.

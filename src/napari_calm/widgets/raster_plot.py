@@ -10,7 +10,9 @@ from qtpy.QtWidgets import QSizePolicy
 
 from .palette import neuron_colour
 from .seeking_box import SeekingBox
+from .session_view import LEAST_HEIGHT_PX
 from .theme import ThemeColours
+from .time_axis import TimeAxis
 from .trace_levels import HIGH_Z, LOW_Z, TraceLevels
 
 _AXIS_PX, _BAND_PX, _MARK_PX = 62, 10, 6
@@ -123,15 +125,16 @@ class RasterPlot(pg.PlotWidget):
 
     def __init__(self) -> None:
         self._box, self._axis = SeekingBox(zooms_y=True), _BandAxis()
-        super().__init__(viewBox=self._box, axisItems={"left": self._axis})
+        super().__init__(
+            viewBox=self._box, axisItems={"left": self._axis, "bottom": TimeAxis()}
+        )
         self._levels: TraceLevels | None = None
         self._rows = SortedNeurons()
         self._frame_rate_hz = 1.0
-        self.setMinimumHeight(110)
+        self.setMinimumHeight(LEAST_HEIGHT_PX)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
         self.hideButtons()
         self.invertY(True)
-        self.getAxis("bottom").enableAutoSIPrefix(False)
         self._image = pg.ImageItem(axisOrder="row-major")
         self._image.setLevels((LOW_Z, HIGH_Z))
         self._cursor = pg.InfiniteLine(angle=90, movable=False)
@@ -153,7 +156,6 @@ class RasterPlot(pg.PlotWidget):
             axis = self.getAxis(name)
             axis.setTextPen(colours.text)
             axis.setPen(colours.muted)
-        self.setLabel("bottom", "Time", units="s", color=colours.text)
         ends = [QColor(name).getRgb()[:3] for name in (colours.background, colours.text)]
         shades = np.linspace(*ends, _SHADES).round().astype(np.uint8)
         self._image.setLookupTable(shades)

@@ -1,11 +1,12 @@
 """All neurons over time, sorted by what they are coloured by, in step with the session."""
 
-from qtpy.QtWidgets import QLabel, QVBoxLayout
+from qtpy.QtWidgets import QVBoxLayout
 
 from .colouring import colouring_of
+from .explored_results import CLUSTER
 from .job import Job
 from .raster_plot import RasterPlot, SortedNeurons, sorted_by
-from .session import CLUSTER, Session
+from .session import Session
 from .session_view import SessionView
 from .theme import ThemeColours
 from .trace_levels import HIGH_Z, LOW_Z, trace_levels_steps
@@ -28,8 +29,6 @@ class RasterView(SessionView):
         self._shown_levels = None
         # A job of its own: it is short, needs no model, and must not hold up the panel.
         self._preparing = Job(self)
-        self.caption = QLabel()
-        self.caption.setWordWrap(True)
         self.plot = RasterPlot()
         self.plot.setToolTip(_USE_HINT)
         self.plot.sought.connect(self.seek_soon)
@@ -37,7 +36,6 @@ class RasterView(SessionView):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)
-        layout.addWidget(self.caption)
         layout.addWidget(self.plot, 1)
         self.follow(
             session.recording_changed,
@@ -65,7 +63,7 @@ class RasterView(SessionView):
             self.plot.clear_rows()
             self._levels = self._shown_levels = self._levels_of = None
             self._preparing.abandon()
-            self.caption.setText(_EMPTY_HINT)
+            self.tell(_EMPTY_HINT)
             if recording is not None:
                 self._prepare(recording.traces)
             return
@@ -77,9 +75,9 @@ class RasterView(SessionView):
         self.plot.show_rows(self._levels, rows, recording.frame_rate_hz, anew=anew)
         self.plot.show_selection(self._session.selection)
         by = colouring_of(self._session).name
-        order = f"sorted by {by}" if by else "in the order of the recording"
-        scale = f"z-scored ({LOW_Z:g} to {HIGH_Z:g})"
-        self.caption.setText(f"dF/F of all {recording.n_neurons} neurons, {scale}, {order}")
+        order = f"by {by}" if by else "in their own order"
+        scale = f"z-scored dF/F ({LOW_Z:g} to {HIGH_Z:g})"
+        self.tell(f"{recording.n_neurons} neurons {order}, {scale}")
 
     def move_to(self, time_s: float) -> None:
         """Draw the cursor."""
@@ -87,7 +85,7 @@ class RasterView(SessionView):
 
     def _prepare(self, traces) -> None:
         self._levels_of = traces
-        self.caption.setText("Preparing the traces ...")
+        self.tell("Preparing the traces ...")
 
         def on_done(levels) -> None:
             if self._levels_of is levels.traces:

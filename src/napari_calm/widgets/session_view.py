@@ -1,11 +1,13 @@
 """What the views of a session have in common: they draw while they are seen."""
 
-from qtpy.QtCore import QTimer
+from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import QWidget
 
 from .session import Session
 from .theme import ThemeColours
 
+# Plots may become so small that all docks fit a window of 1280 x 800.
+LEAST_HEIGHT_PX = 60
 _SCRUB_INTERVAL_MS = 30
 
 
@@ -14,12 +16,20 @@ class SessionView(QWidget):
 
     Several signals at once give one redraw. While hidden it draws nothing and catches up
     when shown. Subclasses implement `refresh` and, where they show it, `move_to`.
+
+    Signals
+    -------
+    told : str
+        One line on what is shown, for whoever has room for it.
     """
+
+    told = Signal(str)
 
     def __init__(self, session: Session) -> None:
         super().__init__()
         self._session = session
         self._followed: list = []
+        self.caption = ""
         self._is_stale = True
         self._sought_s: float | None = None
         self._redraw = QTimer(self)
@@ -55,6 +65,11 @@ class SessionView(QWidget):
 
     def set_colours(self, colours: ThemeColours) -> None:
         """Draw in the colours of napari's theme."""
+
+    def tell(self, text: str) -> None:
+        """Say in one line what is shown."""
+        self.caption = text
+        self.told.emit(text)
 
     def redraw_soon(self) -> None:
         """Draw when all that changes at this moment has changed."""

@@ -17,7 +17,7 @@ LOW_Z, HIGH_Z = -1.0, 4.0
 _MOST_PER_ROW = 4
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class TraceLevels:
     """z-scored traces, whole and averaged over ever longer bins of time.
 

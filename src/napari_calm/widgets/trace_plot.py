@@ -7,8 +7,11 @@ import pyqtgraph as pg
 from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtWidgets import QSizePolicy
 
+from .palette import is_faint
+from .row_axis import RowAxis
 from .seeking_box import SeekingBox
 from .theme import ThemeColours
+from .time_axis import TimeAxis
 
 _STRIP_HEIGHT = 0.10  # of a trace's slot
 _SLOT_FILL = 1.25  # slot height over the height of the middle trace
@@ -88,7 +91,10 @@ class TracePlot(pg.PlotWidget):
     def __init__(self, *, unit: str = "dF/F") -> None:
         self._unit = unit
         self._box = SeekingBox()
-        super().__init__(viewBox=self._box)
+        self._names = RowAxis()
+        super().__init__(
+            viewBox=self._box, axisItems={"left": self._names, "bottom": TimeAxis()}
+        )
         self._box.sought.connect(self.sought)
         self._colours: ThemeColours | None = None
         self._picture = Picture()
@@ -97,8 +103,6 @@ class TracePlot(pg.PlotWidget):
         # The plot's own wish of 480 pixels would leave little of the canvas.
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
         self.hideButtons()
-        self.getAxis("bottom").enableAutoSIPrefix(False)
-        self.getAxis("left").setStyle(tickLength=0)
         self._cursor = pg.InfiniteLine(angle=90, movable=False)
         self._scale_bar = pg.PlotDataItem()
         self._scale_text = pg.TextItem(anchor=(1, 0.5))
@@ -118,7 +122,6 @@ class TracePlot(pg.PlotWidget):
             axis = self.getAxis(name)
             axis.setTextPen(colours.text)
             axis.setPen(colours.muted)
-        self.setLabel("bottom", "Time", units="s", color=colours.text)
         self._cursor.setPen(pg.mkPen(colours.text, width=1.5))
         self._scale_bar.setPen(pg.mkPen(colours.text, width=2))
         self._scale_text.setColor(colours.text)
@@ -135,12 +138,12 @@ class TracePlot(pg.PlotWidget):
         if view_s is not None:
             self.view_time(*view_s)
         self._slot = slot = self._slot_in_view()
-        ticks = []
+        names = {}
         for number, row in enumerate(picture.rows):
             offset = (len(picture.rows) - 1 - number) * slot
-            ticks.append((offset, row.name))
+            names[offset] = row.name
             self._draw_row(row, offset, slot)
-        self.getAxis("left").setTicks([ticks])
+        self._names.set_names(names)
         if picture.start_s is not None:
             pen = pg.mkPen(self._text_colour, width=1, style=Qt.PenStyle.DashLine)
             self.addItem(pg.InfiniteLine(picture.start_s, angle=90, pen=pen))
@@ -190,8 +193,10 @@ class TracePlot(pg.PlotWidget):
             for band, alpha in ((row.fan.wide, 70), (row.fan.narrow, 110)):
                 if band is not None:
                     self.addItem(_band_item(row.fan.time_s, band, offset, (*row.colour, alpha)))
-        pen = pg.mkPen(row.colour, width=1.3)
-        self.addItem(_ClippedCurve(row.time_s, row.trace + offset, pen=pen, antialias=True))
+        look = {"pen": pg.mkPen(row.colour, width=1.3), "antialias": True}
+        if self._colours is not None and is_faint(row.colour, self._colours.background):
+            look["shadowPen"] = pg.mkPen(self._colours.muted, width=3)
+        self.addItem(_ClippedCurve(row.time_s, row.trace + offset, **look))
         if row.fan is not None:
             self.addItem(
                 pg.PlotDataItem(

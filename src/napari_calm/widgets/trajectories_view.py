@@ -17,6 +17,7 @@ _USE_HINT = (
     "population after a token. The ring is the present moment with the three seconds before "
     "it; click the path to go there. The wheel zooms, dragging shifts."
 )
+_WIDEST_CHOICE_PX = 160
 _PLANES = ((0, 1), (0, 2), (1, 2))
 
 
@@ -35,6 +36,8 @@ class TrajectoriesView(SessionView):
         self.colour_by.setToolTip("What the path is coloured by.")
         for combo in (self.plane, self.colour_by):
             combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+            # Names of columns can be long.
+            combo.setMaximumWidth(_WIDEST_CHOICE_PX)
         self.averages = QCheckBox("Averages")
         self.averages.setChecked(True)
         self.averages.setToolTip(

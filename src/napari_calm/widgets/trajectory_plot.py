@@ -8,6 +8,7 @@ from qtpy.QtCore import QPointF, Qt, Signal
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QSizePolicy
 
+from .session_view import LEAST_HEIGHT_PX
 from .theme import ThemeColours
 
 _MOST_POINTS = 4000
@@ -78,7 +79,7 @@ class TrajectoryPlot(pg.PlotWidget):
         self._path = Path()
         self._shown = np.empty(0, int)
         self._colours: ThemeColours | None = None
-        self.setMinimumSize(150, 110)
+        self.setMinimumSize(150, LEAST_HEIGHT_PX)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
         self.hideButtons()
         for name in ("bottom", "left"):
@@ -139,7 +140,8 @@ class TrajectoryPlot(pg.PlotWidget):
             self.removeItem(item)
         self._averages = [item for average in path.averages for item in _drawn(average)]
         for item in self._averages:
-            item.setZValue(1)
+            # Discs above the lines of the others.
+            item.setZValue(1.5 if isinstance(item, pg.ScatterPlotItem) else 1)
             self.addItem(item)
         if anew:
             self._box.autoRange(padding=0.05)
