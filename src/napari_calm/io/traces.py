@@ -15,6 +15,7 @@ from .labels import footprint_arrays, footprints_from_arrays
 from .npz import open_npz, write_npz
 
 _RATE_KEYS = ("fps", "frame_rate_hz")
+_OWN_KEYS = ("traces", "name", "timestamps_s", "unit", "notes", *_RATE_KEYS)
 _COLUMN_KINDS = "biufU"
 
 
@@ -30,8 +31,8 @@ def read_traces_npz(
     Besides `traces` (neurons, frames) in dF/F and the frame rate (`fps` or
     `frame_rate_hz`, NaN = not known), any array of numbers or text with one value a frame
     becomes a behaviour column under its own name. Archives of `write_recording` hold
-    ``behaviour/<column>``, ``trials/<column>`` and ``footprints/<part>`` as well. All other
-    arrays are left alone. Pickled contents are never read.
+    ``behaviour/<column>``, ``trials/<column>``, ``footprints/<part>``, `timestamps_s`, `unit`
+    and `notes` as well. All other arrays are left alone. Pickled contents are never read.
 
     Parameters
     ----------
@@ -73,6 +74,9 @@ def read_traces_npz(
         behaviour = _behaviour(arrays, traces.shape[1])
         trials = _part(arrays, "trials/")
         name = str(arrays["name"]) if "name" in arrays else path.stem
+        timestamps_s = arrays.get("timestamps_s")
+        unit = str(arrays["unit"]) if "unit" in arrays else "dF/F"
+        notes = tuple(map(str, np.ravel(arrays["notes"]))) if "notes" in arrays else ()
     if drop_unusable:
         traces, footprints = leave_out_unusable(traces, footprints, source=str(path))
     return Recording(
@@ -83,6 +87,9 @@ def read_traces_npz(
         footprints=footprints,
         behaviour=pd.DataFrame(behaviour) if behaviour else None,
         trials=_table(trials, path) if trials else None,
+        timestamps_s=timestamps_s,
+        unit=unit,
+        notes=notes,
     )
 
 
@@ -96,7 +103,12 @@ def write_recording(recording: Recording, path: str | Path) -> None:
         "traces": recording.traces,
         "fps": np.float64(recording.frame_rate_hz),
         "name": np.str_(recording.name),
+        "unit": np.str_(recording.unit),
     }
+    if recording.timestamps_s is not None:
+        arrays["timestamps_s"] = recording.timestamps_s
+    if recording.notes:
+        arrays["notes"] = np.array(recording.notes, dtype=np.str_)
     for prefix, table in (("behaviour/", recording.behaviour), ("trials/", recording.trials)):
         if table is not None:
             arrays |= {f"{prefix}{column}": _plain_column(table[column]) for column in table}
@@ -117,7 +129,7 @@ def recorded_rate_hz(arrays: Mapping[str, np.ndarray]) -> float | None:
 def _behaviour(arrays: Mapping[str, np.ndarray], n_frames: int) -> dict[str, np.ndarray]:
     columns = _part(arrays, "behaviour/")
     for name in arrays:
-        if "/" not in name and name not in ("traces", "name", *_RATE_KEYS):
+        if "/" not in name and name not in _OWN_KEYS:
             values = arrays[name]
             if values.shape == (n_frames,) and values.dtype.kind in _COLUMN_KINDS:
                 columns[name] = values
