@@ -23,6 +23,7 @@ from .embed import Source, embed_steps
 from .neuron_embedding import NeuronEmbedding
 from .partition import (
     COUNTED,
+    FEWEST_NEURONS,
     Method,
     by_size,
     candidates,
@@ -33,7 +34,6 @@ from .partition import (
 from .selectivity import selectivity_steps
 from .stability import null_stability_steps, proposed_setting, stability_steps
 
-FEWEST_NEURONS = 6
 SELECTIVITY_DRAWS = 199
 N_PARTS = 6
 
@@ -96,7 +96,12 @@ def cluster_steps(
     results = []
     for name in described:
         steps = selectivity_steps(recording, name, draws=SELECTIVITY_DRAWS, seed=seed)
-        results.append((yield from _told(steps, 4)))
+        try:
+            results.append((yield from _told(steps, 4)))
+        except RecordingError:
+            # A class of one trial, say: nobody asked for this column in particular.
+            if columns is not None:
+                raise
     spread = yield from _told(spread_steps(recording.footprints, labels, seed=seed), 5)
     ratio, token_q = token_use(tokens, labels)
     selectivity, selective = selectivity_of_clusters(results, labels)
@@ -169,8 +174,8 @@ def cluster(
     most_clusters : int
         Largest number that may be proposed.
     columns : sequence of str, optional
-        Behaviour and trial columns that describe the clusters (and that ``task`` knows); all
-        that tell what the animal does if not given.
+        Behaviour and trial columns that describe the clusters (and that ``task`` knows); if
+        not given, all that tell what the animal does and have enough values to be tested.
     embedding, representation, tokens : optional
         What is known of this recording already.
     resamplings : int

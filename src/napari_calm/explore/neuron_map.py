@@ -5,11 +5,6 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 
 import numpy as np
-from sklearn.decomposition import PCA
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-from sklearn.metrics import balanced_accuracy_score
-from sklearn.model_selection import StratifiedShuffleSplit
-from sklearn.preprocessing import StandardScaler
 
 from ..core.errors import CalmError
 from .neuron_embedding import NeuronEmbedding
@@ -54,6 +49,9 @@ def pca_map(embedding: NeuronEmbedding, *, axes: int = 2) -> NeuronMap:
     CalmError
         If there are fewer neurons or dimensions than axes.
     """
+    # Imported late, as below: the window asks what there is before it needs scikit-learn.
+    from sklearn.decomposition import PCA
+
     vectors = _checked(embedding, axes)
     pca = PCA(axes, random_state=0)
     points = pca.fit_transform(vectors)
@@ -130,6 +128,10 @@ def lda_map(
     CalmError
         If lengths do not fit, there is one group only, or one has fewer than 4 neurons.
     """
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+    from sklearn.metrics import balanced_accuracy_score
+    from sklearn.model_selection import StratifiedShuffleSplit
+
     labels = np.asarray(labels)
     vectors = _checked(embedding, 1)
     if labels.shape != (embedding.n_neurons,):
@@ -187,6 +189,8 @@ def _checked(embedding: NeuronEmbedding, axes: int) -> np.ndarray:
         )
     vectors: np.ndarray = embedding.vectors.astype(np.float64)
     if embedding.source in ("mean", "row"):
+        from sklearn.preprocessing import StandardScaler
+
         # Hidden dimensions have no common unit.
         vectors = StandardScaler().fit_transform(vectors)
     return vectors

@@ -4,9 +4,6 @@ from importlib.util import find_spec
 from typing import Literal, get_args
 
 import numpy as np
-from sklearn.cluster import HDBSCAN, KMeans
-from sklearn.mixture import GaussianMixture
-from sklearn.neighbors import kneighbors_graph
 
 from ..core.errors import CalmError
 
@@ -15,6 +12,7 @@ METHODS: tuple[str, ...] = get_args(Method)
 # Methods whose number of groups is given and not found.
 COUNTED = ("k-means", "gaussian mixture")
 NONE = -1
+FEWEST_NEURONS = 6
 
 LEIDEN_PIP = "pip install 'napari-calm[leiden]'"
 
@@ -85,6 +83,9 @@ def by_size(labels: np.ndarray) -> np.ndarray:
 
 
 def _k_means(vectors: np.ndarray, n_clusters: int, restarts: int, seed: int) -> np.ndarray:
+    # Imported late, as below: the window offers these methods before it needs scikit-learn.
+    from sklearn.cluster import KMeans
+
     found: np.ndarray = KMeans(n_clusters, n_init=restarts, random_state=seed).fit_predict(
         vectors
     )
@@ -92,6 +93,8 @@ def _k_means(vectors: np.ndarray, n_clusters: int, restarts: int, seed: int) -> 
 
 
 def _mixture(vectors: np.ndarray, n_clusters: int, restarts: int, seed: int) -> np.ndarray:
+    from sklearn.mixture import GaussianMixture
+
     model = GaussianMixture(
         n_clusters,
         covariance_type="tied",
@@ -105,6 +108,8 @@ def _mixture(vectors: np.ndarray, n_clusters: int, restarts: int, seed: int) -> 
 
 
 def _hdbscan(vectors: np.ndarray, smallest: int) -> np.ndarray:
+    from sklearn.cluster import HDBSCAN
+
     size = min(max(2, smallest), len(vectors))
     found: np.ndarray = HDBSCAN(min_cluster_size=size, copy=True).fit_predict(vectors)
     return found
@@ -128,7 +133,9 @@ def check_method(method: str) -> None:
 
 
 def _leiden(vectors: np.ndarray, resolution: float, seed: int) -> np.ndarray:
-    # Imported late: an optional extra.
+    from sklearn.neighbors import kneighbors_graph
+
+    # An optional extra.
     from sknetwork.clustering import Leiden
 
     n_neighbours = min(15, len(vectors) - 1)
