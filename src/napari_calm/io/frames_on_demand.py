@@ -40,6 +40,7 @@ class FramesOnDemand:
     def as_dask(self, frames_per_chunk: int = 1) -> da.Array:
         """Wrap the frames as a dask array with whole images as chunks."""
         # Without a name dask would read the whole movie to make one.
-        return da.from_array(
+        frames: da.Array = da.from_array(
             self, chunks=(frames_per_chunk, *self.shape[1:]), name=False, asarray=True
         )
+        return frames

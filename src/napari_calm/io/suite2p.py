@@ -140,6 +140,13 @@ def read_suite2p(
     )
 
 
+def read_suite2p_rois(folder: str | Path) -> Footprints:
+    """Read the ROIs of a suite2p folder only; see `read_suite2p_steps`."""
+    plane = suite2p_plane(folder)
+    rois = _load_rois(plane)
+    return _footprints(rois, _image_shape(_settings(plane), rois, plane), plane)
+
+
 def read_suite2p_mean_image(folder: str | Path) -> np.ndarray | None:
     """Mean image of the registered movie, float32 (height, width); None if not saved."""
     image = _settings(suite2p_plane(folder)).get("meanImg")

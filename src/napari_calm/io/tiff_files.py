@@ -127,7 +127,8 @@ def _as_dask(frames: Any) -> da.Array:
     if isinstance(frames, da.Array):
         return frames
     # Without a name dask would read the whole movie to make one.
-    return da.from_array(frames, chunks=(1, *frames.shape[1:]), name=False)
+    wrapped: da.Array = da.from_array(frames, chunks=(1, *frames.shape[1:]), name=False)
+    return wrapped
 
 
 def _single_images(paths: Sequence[Path]) -> da.Array:
