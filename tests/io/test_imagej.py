@@ -78,10 +78,10 @@ def test_sub_pixel_corners_count(tmp_path):
 
 
 def test_what_lies_outside_the_image_is_cut_off_or_told(path):
-    found = read_rois(path, image_shape=(20, 13))
-    assert pixels(found, 1) == {(y, x) for y in range(1, 5) for x in (10, 11, 12)}
-    with pytest.raises(RecordingError, match=r"ROI 2 \(.*covers no pixel.*20 x 12"):
-        read_rois(path, image_shape=(20, 12))
+    found = read_rois(path, image_shape=(4, 30))
+    assert pixels(found, 1) == {(y, x) for y in (1, 2, 3) for x in range(10, 14)}
+    with pytest.raises(RecordingError, match=r"ROI 0 \(.*covers no pixel.*3 x 30"):
+        read_rois(path, image_shape=(3, 30))
 
 
 def test_what_has_no_area_is_told(tmp_path):

@@ -23,7 +23,7 @@ def images(rng):
 
 @pytest.fixture
 def folder(tmp_path, rng, images):
-    """Unit numbers begin at 4, leave gaps, and lie in another order in C, which has one more."""
+    """Unit numbers begin at 4, have gaps, and lie in another order in C, with one more."""
     folder = tmp_path / "mouse3" / "minian"
     folder.mkdir(parents=True)
     write_minian(folder, "A", images, [4, 7, 12], ["height", "width"])
