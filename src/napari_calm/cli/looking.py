@@ -12,13 +12,17 @@ from .console import check_output, plain, print_table, results, run_with_bar
 from .options import (
     DEFAULT_MODEL,
     CellsOnly,
+    Channel,
+    Dataset,
     Device,
     DropUnusable,
     FrameRate,
     Model,
     Out,
+    Plane,
     RecordingPath,
     Rois,
+    Transpose,
     read_with_bar,
 )
 
@@ -33,11 +37,22 @@ def info(
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     frame_rate: FrameRate = None,
+    dataset: Dataset = None,
+    channel: Channel = None,
+    plane: Plane = None,
+    transpose: Transpose = None,
 ) -> None:
     """Say what a file or folder is and what is in it."""
     from ..io.describe import describe
 
-    facts = describe(path, frame_rate_hz=frame_rate)
+    facts = describe(
+        path,
+        frame_rate_hz=frame_rate,
+        dataset=dataset,
+        channel=channel,
+        plane=plane,
+        transpose=transpose,
+    )
     if as_json:
         typer.echo(json.dumps(facts, indent=2))
         return
@@ -92,7 +107,7 @@ def tokenize(
     from ..io.results import write_tokens
     from ..model.checkpoint import load_model
 
-    check_output(out, ".npz", ".csv")
+    check_output(out, ".npz", ".csv", ".parquet")
     loaded = load_model(model, device)
     source = read_with_bar(recording, frame_rate, rois, drop_unusable, cells_only)
     tokens = run_with_bar(loaded.tokenize_steps(source))
@@ -146,7 +161,7 @@ def forecast(
     from ..model.adaptation import load_adaptation
     from ..model.checkpoint import load_model
 
-    check_output(out, ".npz", ".csv")
+    check_output(out, ".npz", ".csv", ".parquet")
     loaded = load_model(model, device)
     if adaptation is not None:
         loaded = load_adaptation(adaptation).apply(loaded)

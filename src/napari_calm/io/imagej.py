@@ -1,12 +1,15 @@
 """ImageJ ROIs: ``.roi`` files and the zip archives of the ROI Manager."""
 
 from pathlib import Path
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
 import roifile
 from skimage.draw import polygon2mask
+from skimage.measure import find_contours
 
-from ..core.errors import RecordingError
+from ..core.atomic import replacing
+from ..core.errors import CalmError, RecordingError
 from ..core.footprints import Footprints
 from .archive_check import check_archive
 
@@ -135,3 +138,75 @@ def _inside(
 
 def _name(roi: roifile.ImagejRoi, number: int) -> str:
     return str(roi.name or number + 1)
+
+
+def write_imagej_rois(
+    footprints: Footprints, path: str | Path, *, groups: np.ndarray | None = None
+) -> None:
+    """Write ROIs as a zip archive for ImageJ's ROI Manager.
+
+    An outline separates the centres of covered pixels from all others, so that the same
+    pixels come back; the weights do not. ROIs of several pieces or with holes become joined
+    ones. Names are the label numbers.
+
+    Parameters
+    ----------
+    footprints : Footprints
+    path : path
+        Ends in ``.zip``.
+    groups : numpy.ndarray of int, (neurons,), optional
+        Group of each ROI, below 0 = none (a cluster); ImageJ shows them in colours and counts
+        from 1, at most 255.
+
+    Raises
+    ------
+    CalmError
+        If the path does not end in ``.zip``, or groups and ROIs are of different number.
+    """
+    path = Path(path)
+    if path.suffix.lower() != ".zip":
+        raise CalmError(f"{path}: ImageJ ROIs are written as .zip; found {path.suffix!r}.")
+    if groups is not None and len(groups) != footprints.n_neurons:
+        raise CalmError(
+            f"{path}: {len(groups)} groups for {footprints.n_neurons} ROIs; expected one each."
+        )
+    digits = max(4, len(str(footprints.label_values.max())))
+    width = footprints.image_shape[1]
+    with replacing(path) as partial, ZipFile(partial, "w", ZIP_DEFLATED) as archive:
+        for row, label in enumerate(footprints.label_values):
+            part = slice(*footprints.weights.indptr[row : row + 2])
+            y, x = np.divmod(footprints.weights.indices[part], width)
+            roi = _roi_of(y, x)
+            roi.name = f"{label:0{digits}d}"
+            if groups is not None:
+                roi.group = int(np.clip(int(groups[row]) + 1, 0, 255))
+            archive.writestr(f"{roi.name}.roi", roi.tobytes())
+
+
+def _roi_of(y: np.ndarray, x: np.ndarray) -> roifile.ImagejRoi:
+    top, left = int(y.min()), int(x.min())
+    # A rim of one pixel closes every outline.
+    mask = np.zeros((int(y.max()) - top + 3, int(x.max()) - left + 3))
+    mask[y - top + 1, x - left + 1] = 1
+    outlines = [
+        np.add(outline, (top - 0.5, left - 0.5))[:, ::-1]
+        for outline in find_contours(mask, 0.5, fully_connected="low")
+    ]
+    if len(outlines) == 1:
+        roi = roifile.ImagejRoi.frompoints(outlines[0][:-1].astype(np.float32))
+        roi.roitype = roifile.ROI_TYPE.POLYGON
+        return roi
+    path: list[float] = []
+    for outline in outlines:
+        path += [0.0, *outline[0]]
+        for point in outline[1:-1]:
+            path += [1.0, *point]
+        path.append(4.0)
+    roi = roifile.ImagejRoi.frompoints(np.concatenate(outlines).astype(np.float32))
+    roi.roitype = roifile.ROI_TYPE.RECT
+    roi.integer_coordinates = roi.subpixel_coordinates = None
+    roi.options = roifile.ROI_OPTIONS(0)
+    roi.n_coordinates = 0
+    roi.multi_coordinates = np.array(path, dtype=np.float32)
+    roi.shape_roi_size = roi.multi_coordinates.size
+    return roi

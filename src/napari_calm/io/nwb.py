@@ -30,7 +30,15 @@ from .nwb_tables import behaviour_at_frames, trials_of
 DEFAULT_NEUROPIL_COEFFICIENT = 0.7
 # Share of traces with a baseline above 0 that raw fluorescence has at least.
 _MOSTLY = 0.5
-_NOT_TRACES = ("neuropil", "deconv", "spike", "background", "event")
+_NOT_TRACES = (
+    "neuropil",
+    "deconv",
+    "spike",
+    "background",
+    "event",
+    "/napari_calm/tokens",
+    "/napari_calm/forecast",
+)
 
 
 def read_nwb_steps(

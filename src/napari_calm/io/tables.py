@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from ..core.atomic import replacing
 from ..core.errors import RecordingError
 
+RESULT_TABLES = (".csv", ".parquet")
 TABLE_SUFFIXES = (".csv", ".tsv", ".parquet")
 # Names that a column of seconds goes by.
 TIME_NAMES = ("time_s", "timestamp_s", "timestamps_s", "timestamp", "timestamps", "time", "t")
@@ -39,16 +41,22 @@ def time_column(table: pd.DataFrame) -> str | None:
     return None
 
 
-def write_parquet(table: pd.DataFrame, path: Path) -> None:
-    """Write a table as parquet.
+def write_table(table: pd.DataFrame, path: str | Path) -> None:
+    """Write a table as ``.csv`` or ``.parquet``; it appears whole or not at all.
 
     Raises
     ------
     RecordingError
-        If the package pyarrow is missing.
+        If the path ends in ``.parquet`` and the package pyarrow is missing.
     """
-    _check_pyarrow(path)
-    table.to_parquet(path, index=False)
+    path = Path(path)
+    if path.suffix.lower() == ".parquet":
+        _check_pyarrow(path)
+        with replacing(path) as partial:
+            table.to_parquet(partial, index=False)
+        return
+    with replacing(path) as partial:
+        table.to_csv(partial, index=False)
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:

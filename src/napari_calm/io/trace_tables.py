@@ -6,14 +6,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..core.atomic import replacing
 from ..core.errors import CalmError, RecordingError
 from ..core.footprints import Footprints
 from ..core.recording import Recording, check_frame_rate
 from .clock import rate_and_times
 from .finished import finished_recording
 from .restricted_pickle import load_npy
-from .tables import read_table, time_column, write_parquet
+from .tables import RESULT_TABLES, read_table, time_column, write_table
 
 _FRAME_NAMES = ("frame", "frames", "frame_index", "index")
 # Our own long tables are results, not traces.
@@ -183,14 +182,11 @@ def write_traces(recording: Recording, path: str | Path) -> None:
         If the path ends in neither.
     """
     path = Path(path)
-    suffix = path.suffix.lower()
-    if suffix not in (".csv", ".parquet"):
-        raise CalmError(f"{path}: tables are written as .csv or .parquet; found {suffix!r}.")
-    with replacing(path) as partial:
-        if suffix == ".csv":
-            trace_table(recording).to_csv(partial, index=False)
-        else:
-            write_parquet(trace_table(recording), partial)
+    if path.suffix.lower() not in RESULT_TABLES:
+        raise CalmError(
+            f"{path}: tables are written as .csv or .parquet; found {path.suffix!r}."
+        )
+    write_table(trace_table(recording), path)
 
 
 def _note(traces: np.ndarray) -> tuple[str, ...]:
