@@ -62,36 +62,6 @@ def info(
     results.print(table)
 
 
-@app.command(
-    epilog="Example: napari-calm extract movie.tif --rois labels.tif --frame-rate 10 "
-    "--out traces.npz"
-)
-def extract(
-    movie: Annotated[Path, typer.Argument(metavar="MOVIE", help="A TIFF movie.")],
-    rois: Annotated[Path, typer.Option(metavar="ROIS", help="Label image or footprints.")],
-    out: Annotated[Path, typer.Option(metavar="FILE.npz", help="Where to write the traces.")],
-    frame_rate: FrameRate = None,
-    drop_unusable: DropUnusable = False,
-) -> None:
-    """Extract dF/F traces of ROIs from a movie, in one pass over it."""
-    from ..extraction.extract import extract_steps
-    from ..io.labels import read_footprints
-    from ..io.tiff import read_movie
-    from ..io.traces import write_recording
-
-    check_output(out, ".npz")
-    opened = read_movie(movie, frame_rate_hz=frame_rate)
-    footprints = read_footprints(rois, image_shape=opened.image_shape)
-    recording = run_with_bar(
-        extract_steps(opened, footprints, frame_rate_hz=frame_rate, drop_unusable=drop_unusable)
-    )
-    write_recording(recording, out)
-    results.print(
-        f"wrote {out}: {recording.n_neurons} neurons x {recording.n_frames} frames "
-        f"at {recording.frame_rate_hz:g} Hz"
-    )
-
-
 @app.command(epilog="Example: napari-calm tokenize suite2p/ --out tokens.npz")
 def tokenize(
     recording: RecordingPath,

@@ -62,6 +62,8 @@ class Recording:
         spaced from 0 if not given. Gaps are longer steps.
     unit : str
         What the numbers in `traces` are, where a file holds no dF/F.
+    quality : pandas.DataFrame, optional
+        One row a neuron: signal over noise, skewness, baseline, size and overlap of its ROI.
     notes : tuple of str
         What a reader had to decide and the user should know.
 
@@ -89,6 +91,7 @@ class Recording:
     trials: pd.DataFrame | None = None
     timestamps_s: np.ndarray | None = None
     unit: str = "dF/F"
+    quality: pd.DataFrame | None = None
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -132,6 +135,10 @@ class Recording:
         counts = {
             "footprints": (self.footprints and self.footprints.n_neurons, self.n_neurons),
             "movie frames": (self.movie and self.movie.n_frames, self.n_frames),
+            "rows of quality": (
+                None if self.quality is None else len(self.quality),
+                self.n_neurons,
+            ),
             "behaviour rows": (
                 None if self.behaviour is None else len(self.behaviour),
                 self.n_frames,

@@ -127,7 +127,7 @@ def layers_of_folder(opened: OpenedFolder) -> list[tuple]:
 def _rois(recording: Recording, geometry: Geometry) -> tuple:
     arguments = {
         "name": ROIS,
-        "features": roi_features(recording.footprints, recording.traces),
+        "features": roi_features(recording.footprints, recording.traces, recording.quality),
         "metadata": {ROLE_KEY: ROIS, RECORDING_KEY: recording},
         "opacity": 1.0,
         **geometry.of_image(),
