@@ -60,7 +60,7 @@ def test_neuropil_is_subtracted_with_its_coefficient(footprints):
     expected = spikes / (400 + 0.7 * 100)
     assert np.abs(corrected.traces - expected).max() < 0.06
     plain = extract(movie, footprints)
-    assert np.corrcoef(plain.traces[0], haze)[0, 1] > 0.5
+    assert np.corrcoef(plain.traces[0], haze)[0, 1] > 0.25
     assert abs(np.corrcoef(corrected.traces[0], haze)[0, 1]) < 0.15
 
 

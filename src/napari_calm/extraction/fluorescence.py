@@ -14,6 +14,8 @@ from ..core.movie import Movie
 from ..core.progress import Progress, Steps
 
 BLOCK_BYTES = 8 * 2**20
+# Share of covered pixels below which only these are taken from each frame.
+_SPARSE = 0.05
 
 
 def fluorescence_steps(
@@ -68,12 +70,15 @@ def fluorescence_steps(
     dtype = np.dtype(movie.frames.dtype)
     precise = np.dtype(np.float32 if dtype.itemsize <= 2 else np.float64)
     weights = weights.astype(precise)
+    weights.indices = weights.indices.astype(np.int32)
     fluorescence = np.empty((weights.shape[0], movie.n_frames), np.float32)
     for start, stop in _blocks(movie.frames):
         block = _read(movie.frames, start, stop, where).reshape(stop - start, -1)
-        # Only covered pixels are converted: a movie is mostly background.
-        covered = np.take(block, pixels, axis=1).T.astype(precise, order="C")
-        fluorescence[:, start:stop] = weights @ covered
+        means = np.empty((stop - start, weights.shape[0]), np.float32)
+        for mean, image in zip(means, block, strict=True):
+            some = image if pixels is None else image[pixels]
+            mean[:] = weights @ some.astype(precise)
+        fluorescence[:, start:stop] = means.T
         _let_go(movie.frames)
         if not allow_nan:
             _check_finite(fluorescence[:, start:stop], start, where)
@@ -105,8 +110,11 @@ def _check_match(movie: Movie, footprints: Footprints, where: str) -> None:
 
 def _covered_weights(
     footprints: Footprints, rings: sp.csr_array | None, exclude_overlaps: bool
-) -> tuple[np.ndarray, sp.csr_array]:
-    """Columns of the covered pixels, and the normalised weights of these columns."""
+) -> tuple[np.ndarray | None, sp.csr_array]:
+    """Normalised weights of the covered pixels, and which these are.
+
+    None stands for all pixels: picking more than a few out costs more than it saves.
+    """
     every = footprints.weights.astype(np.float64)
     if exclude_overlaps:
         every = _without_overlaps(every)
@@ -114,6 +122,8 @@ def _covered_weights(
     if rings is not None:
         every = sp.csr_array(sp.vstack([every, rings]))
     pixels, columns = np.unique(every.indices, return_inverse=True)
+    if pixels.size > _SPARSE * every.shape[1]:
+        return None, every
     shape = (every.shape[0], pixels.size)
     return pixels, sp.csr_array((every.data, columns.ravel(), every.indptr), shape=shape)
 
