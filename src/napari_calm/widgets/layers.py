@@ -270,7 +270,9 @@ def token_colormap(n_codes: int) -> Colormap:
 
 
 def roi_features(
-    footprints: Footprints, traces: np.ndarray, quality: pd.DataFrame | None = None
+    footprints: Footprints,
+    traces: np.ndarray | None = None,
+    quality: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Return one row a neuron; napari matches rows to labels by ``index``."""
     centroids = footprints.centroids_px
@@ -282,9 +284,10 @@ def roi_features(
             "centroid_y_px": centroids[:, 0].round(2),
             "centroid_x_px": centroids[:, 1].round(2),
             "overlap_share": footprints.overlap_share.round(3),
-            "mean_dff": traces.mean(axis=1).round(4),
         }
     )
+    if traces is not None:
+        features["mean_dff"] = traces.mean(axis=1).round(4)
     if quality is not None:
         for name in quality.columns.difference(features.columns, sort=False):
             features[name] = quality[name].to_numpy().round(3)
