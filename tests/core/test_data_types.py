@@ -232,3 +232,31 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
         write_half(path)
     assert path.read_text() == "old"
     assert [p.name for p in path.parent.iterdir()] == ["file.txt"]
+
+
+def test_frames_lie_evenly_unless_timestamps_say_otherwise():
+    even = Recording(TRACES, frame_rate_hz=10.0)
+    np.testing.assert_allclose(even.frame_times_s[[0, 1, 49]], [0, 0.1, 4.9])
+    times = np.r_[np.arange(25), np.arange(25) + 100] / 10
+    gapped = Recording(TRACES, frame_rate_hz=10.0, timestamps_s=times)
+    np.testing.assert_array_equal(gapped.frame_times_s, times)
+    assert gapped.duration_s == 5
+
+
+@pytest.mark.parametrize(
+    ("times", "message"),
+    [
+        (np.arange(49), "shape \\(49,\\) for 50 frames"),
+        (np.r_[np.arange(49), 3.0], "must be finite and ascend"),
+        (np.r_[np.arange(49), np.nan], "must be finite and ascend"),
+        (["now"] * 50, "no numbers"),
+    ],
+)
+def test_timestamps_that_are_no_clock_are_refused(times, message):
+    with pytest.raises(RecordingError, match=message):
+        Recording(TRACES, frame_rate_hz=10.0, timestamps_s=times)
+
+
+def test_an_image_too_large_to_be_true_is_refused():
+    with pytest.raises(RecordingError, match="1000000000 x 2 pixels"):
+        Footprints(sp.csr_array((1, 2_000_000_000)), (1_000_000_000, 2))

@@ -86,5 +86,5 @@ def test_other_archives_and_endings_are_told(results, tmp_path):
     write_embedding(results["embedding"], tmp_path / "out.npz")
     with pytest.raises(CalmError, match="not a Clusters archive; labels"):
         read_clusters(tmp_path / "out.npz")
-    with pytest.raises(CalmError, match=r"\.npz or \.csv; found the ending '\.xlsx'"):
+    with pytest.raises(CalmError, match=r"\.csv or \.parquet; found the ending '\.xlsx'"):
         write_clusters(results["clusters"], tmp_path / "out.xlsx")

@@ -87,7 +87,7 @@ def test_the_token_table_has_a_row_for_every_neuron_and_token(tmp_path, token_ma
 
 
 def test_other_endings_are_refused(tmp_path, forecast):
-    with pytest.raises(CalmError, match=r"\.npz or \.csv; found the ending '\.xlsx'"):
+    with pytest.raises(CalmError, match=r"\.csv or \.parquet; found the ending '\.xlsx'"):
         write_forecast(forecast, tmp_path / "out.xlsx")
 
 

@@ -114,15 +114,6 @@ UNITS = {
         20,
     ),
     "plain": ({"photometric": "minisblack", "metadata": {"axes": "TYX", "fps": 6.0}}, 6),
-    "scanimage": (
-        {
-            "photometric": "minisblack",
-            "metadata": None,
-            "software": "SI.VERSION_MAJOR = 2020\nSI.hChannels.channelSave = 1\n"
-            "SI.hScan2D.logAverageFactor = 2\nSI.hRoiManager.scanFrameRate = 30.5",
-        },
-        15.25,
-    ),
 }
 
 
@@ -233,25 +224,47 @@ def test_a_single_image_is_no_movie(tmp_path, frames):
         read_movie(tmp_path / "image.tif")
 
 
-@pytest.mark.parametrize(("axes", "named"), [("TCYX", "C = 2"), ("TZYX", "Z = 2")])
-def test_several_channels_or_planes_are_named(tmp_path, frames, axes, named):
+@pytest.mark.parametrize(("axes", "what"), [("TCYX", "channel"), ("TZYX", "plane")])
+@pytest.mark.parametrize("options", [{}, {"compression": "zlib"}])
+def test_one_of_several_channels_or_planes_is_chosen(tmp_path, frames, axes, what, options):
     stack = frames.reshape(20, 2, *frames.shape[1:])
-    tifffile.imwrite(tmp_path / "m.tif", stack, imagej=True, metadata={"axes": axes})
-    with pytest.raises(RecordingError, match=f"found axes {axes}.*{named}.*one channel"):
-        read_movie(tmp_path / "m.tif")
+    tifffile.imwrite(
+        tmp_path / "m.ome.tif", stack, ome=True, metadata={"axes": axes}, **options
+    )
+    with pytest.raises(RecordingError, match=rf"found 2 {what}s \(1, 2\).*--{what} NUMBER"):
+        read_movie(tmp_path / "m.ome.tif")
+    for number in (1, 2):
+        found = read_movie(tmp_path / "m.ome.tif", **{what: number})
+        np.testing.assert_array_equal(found.frames, stack[:, number - 1])
+    with pytest.raises(RecordingError, match=rf"there is no {what} 3; found {what} 1, 2"):
+        read_movie(tmp_path / "m.ome.tif", **{what: 3})
+
+
+def test_channel_and_plane_are_chosen_together(tmp_path, frames):
+    stack = frames[:36].reshape(6, 3, 2, *frames.shape[1:])
+    tifffile.imwrite(tmp_path / "m.tif", stack, imagej=True, metadata={"axes": "TZCYX"})
+    found = read_movie(tmp_path / "m.tif", channel=2, plane=3)
+    np.testing.assert_array_equal(found.frames, stack[:, 2, 1])
+    with pytest.raises(RecordingError, match="found 3 planes"):
+        read_movie(tmp_path / "m.tif", channel=2)
+
+
+def test_a_choice_that_a_plain_movie_does_not_offer_is_told(tmp_path, frames):
+    tifffile.imwrite(tmp_path / "m.tif", frames, photometric="minisblack")
+    assert read_movie(tmp_path / "m.tif", channel=1, plane=1).n_frames == 40
+    with pytest.raises(RecordingError, match="there is no channel 2; found channel 1"):
+        read_movie(tmp_path / "m.tif", channel=2)
+
+
+def test_unnamed_axes_are_not_guessed(tmp_path, frames):
+    stack = frames.reshape(20, 2, *frames.shape[1:])
+    tifffile.imwrite(tmp_path / "m.tif", stack, photometric="minisblack")
+    with pytest.raises(RecordingError, match=r"Q = 20 \(unnamed\), Q = 2"):
+        read_movie(tmp_path / "m.tif", channel=1)
 
 
 def test_colour_movies_are_refused(tmp_path, rng):
     colour = rng.integers(0, 255, (5, 24, 32, 3)).astype(np.uint8)
     tifffile.imwrite(tmp_path / "m.tif", colour, photometric="rgb", metadata={"axes": "TYXS"})
     with pytest.raises(RecordingError, match="S = 3"):
-        read_movie(tmp_path / "m.tif")
-
-
-def test_interleaved_scanimage_channels_are_refused(tmp_path, frames):
-    software = "SI.VERSION_MAJOR = 2020\nSI.hChannels.channelSave = [1;2]\n"
-    tifffile.imwrite(
-        tmp_path / "m.tif", frames, photometric="minisblack", metadata=None, software=software
-    )
-    with pytest.raises(RecordingError, match="interleaved 2 channels"):
         read_movie(tmp_path / "m.tif")

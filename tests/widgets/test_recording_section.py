@@ -4,7 +4,7 @@ import tifffile
 
 from napari_calm.widgets import layers
 from napari_calm.widgets.job import Ending
-from napari_calm.widgets.recording_section import footprints_of
+from napari_calm.widgets.layer_sources import footprints_of
 from napari_calm.widgets.session import session_of
 
 N_ROIS, N_FRAMES, SIDE = 5, 300, 48
@@ -39,7 +39,7 @@ def suite2p_folder(tmp_path):
 
 def test_a_suite2p_folder_is_a_recording_at_once(viewer, panel, press, qtbot, suite2p_folder):
     with qtbot.waitSignal(panel.job.ended, timeout=10_000) as ended:
-        panel.recording.start_suite2p(suite2p_folder)
+        panel.recording.start_opening(suite2p_folder)
     assert ended.args[0].ending is Ending.DONE, ended.args[0].message
     recording = panel.session.recording
     assert (recording.n_neurons, recording.n_frames) == (N_ROIS, N_FRAMES)
@@ -57,7 +57,7 @@ def test_a_second_recording_takes_the_place_of_the_first(
     panel.recording.open_sample.click()
     press(panel, panel.recording.extract)
     with qtbot.waitSignal(panel.job.ended, timeout=10_000):
-        panel.recording.start_suite2p(suite2p_folder)
+        panel.recording.start_opening(suite2p_folder)
     qtbot.wait(50)
     assert panel.session.recording.n_neurons == N_ROIS
     names = [layer.name for layer in viewer.layers]
@@ -74,7 +74,7 @@ def test_only_accepted_cells_are_taken_if_asked_for(panel, qtbot, suite2p_folder
     for only_cells, expected in ((False, [1, 2, 3, 4, 5]), (True, [1, 3])):
         panel.recording.cells_only.setChecked(only_cells)
         with qtbot.waitSignal(panel.job.ended, timeout=10_000):
-            panel.recording.start_suite2p(suite2p_folder)
+            panel.recording.start_opening(suite2p_folder)
         assert panel.session.recording.roi_labels.tolist() == expected
         assert "2 of 5 ROIs are accepted as cells" in panel.recording.result.text()
 
@@ -143,7 +143,7 @@ def test_a_movie_that_is_none_is_told_in_the_panel(panel, qtbot, tmp_path):
 
 def test_a_folder_that_is_no_suite2p_folder_is_told_in_the_panel(panel, qtbot, tmp_path):
     with qtbot.waitSignal(panel.job.ended) as ended:
-        panel.recording.start_suite2p(tmp_path)
+        panel.recording.start_opening(tmp_path)
     assert ended.args[0].ending is Ending.ERROR
     assert "stat.npy" in panel.job_bar.message.text()
     assert panel.job_bar.details.toPlainText() == ""

@@ -102,6 +102,8 @@ def plain(value: object) -> str:
     """Write a fact of `napari-calm info` for people."""
     if value is None:
         return "not recorded"
+    if isinstance(value, dict | list | tuple) and not value:
+        return "none"
     if isinstance(value, dict):
         return ", ".join(f"{k} {plain(v)}" for k, v in value.items())
     if isinstance(value, list | tuple):

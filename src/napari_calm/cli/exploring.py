@@ -75,10 +75,11 @@ def embed(
 ) -> None:
     """Write one vector a neuron, in which neurons of like function lie close."""
     from ..explore.embed import embed_steps
-    from ..explore.files import write_embedding, write_table
+    from ..explore.files import write_embedding
     from ..explore.neuron_map import check_umap, pca_map, umap_map
+    from ..io.tables import write_table
 
-    check_output(out, ".npz", ".csv")
+    check_output(out, ".npz", ".csv", ".parquet")
     if plane not in ("pca", "umap"):
         raise CalmError(f"--map: found {plane!r}; expected pca or umap.")
     if plane == "umap":
@@ -88,7 +89,7 @@ def embed(
     made = run_with_bar(
         embed_steps(loaded, read, source=cast("Source", source), columns=column, seed=seed)
     )
-    if out.suffix.lower() == ".csv":
+    if out.suffix.lower() != ".npz":
         layout = umap_map(made, seed=seed) if plane == "umap" else pca_map(made)
         table = made.table()
         table.insert(2, "x", layout.points[:, 0])
@@ -139,7 +140,7 @@ def cluster(
     from ..explore.cluster import cluster_steps
     from ..explore.files import write_clusters
 
-    check_output(out, ".npz", ".csv")
+    check_output(out, ".npz", ".csv", ".parquet")
     loaded = _model(model, adaptation, device)
     read = read_with_bar(recording, frame_rate, rois, drop_unusable, cells_only)
     made = run_with_bar(
@@ -185,10 +186,10 @@ def selectivity(
 ) -> None:
     """Say which neurons follow which behaviour or trial column: d', p and q of each."""
     from ..explore.columns import telling_columns
-    from ..explore.files import write_table
     from ..explore.selectivity import feature_table, selectivity_steps
+    from ..io.tables import write_table
 
-    check_output(out, ".csv")
+    check_output(out, ".csv", ".parquet")
     read = read_with_bar(recording, frame_rate, rois, drop_unusable, cells_only)
     names = column or telling_columns(read)
     if not names:

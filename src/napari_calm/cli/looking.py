@@ -12,13 +12,17 @@ from .console import check_output, plain, print_table, results, run_with_bar
 from .options import (
     DEFAULT_MODEL,
     CellsOnly,
+    Channel,
+    Dataset,
     Device,
     DropUnusable,
     FrameRate,
     Model,
     Out,
+    Plane,
     RecordingPath,
     Rois,
+    Transpose,
     read_with_bar,
 )
 
@@ -33,11 +37,22 @@ def info(
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     frame_rate: FrameRate = None,
+    dataset: Dataset = None,
+    channel: Channel = None,
+    plane: Plane = None,
+    transpose: Transpose = None,
 ) -> None:
     """Say what a file or folder is and what is in it."""
     from ..io.describe import describe
 
-    facts = describe(path, frame_rate_hz=frame_rate)
+    facts = describe(
+        path,
+        frame_rate_hz=frame_rate,
+        dataset=dataset,
+        channel=channel,
+        plane=plane,
+        transpose=transpose,
+    )
     if as_json:
         typer.echo(json.dumps(facts, indent=2))
         return
@@ -45,36 +60,6 @@ def info(
     for name, value in facts.items():
         table.add_row(name.replace("_", " "), plain(value))
     results.print(table)
-
-
-@app.command(
-    epilog="Example: napari-calm extract movie.tif --rois labels.tif --frame-rate 10 "
-    "--out traces.npz"
-)
-def extract(
-    movie: Annotated[Path, typer.Argument(metavar="MOVIE", help="A TIFF movie.")],
-    rois: Annotated[Path, typer.Option(metavar="ROIS", help="Label image or footprints.")],
-    out: Annotated[Path, typer.Option(metavar="FILE.npz", help="Where to write the traces.")],
-    frame_rate: FrameRate = None,
-    drop_unusable: DropUnusable = False,
-) -> None:
-    """Extract dF/F traces of ROIs from a movie, in one pass over it."""
-    from ..extraction.extract import extract_steps
-    from ..io.labels import read_footprints
-    from ..io.tiff import read_movie
-    from ..io.traces import write_recording
-
-    check_output(out, ".npz")
-    opened = read_movie(movie, frame_rate_hz=frame_rate)
-    footprints = read_footprints(rois, image_shape=opened.image_shape)
-    recording = run_with_bar(
-        extract_steps(opened, footprints, frame_rate_hz=frame_rate, drop_unusable=drop_unusable)
-    )
-    write_recording(recording, out)
-    results.print(
-        f"wrote {out}: {recording.n_neurons} neurons x {recording.n_frames} frames "
-        f"at {recording.frame_rate_hz:g} Hz"
-    )
 
 
 @app.command(epilog="Example: napari-calm tokenize suite2p/ --out tokens.npz")
@@ -92,7 +77,7 @@ def tokenize(
     from ..io.results import write_tokens
     from ..model.checkpoint import load_model
 
-    check_output(out, ".npz", ".csv")
+    check_output(out, ".npz", ".csv", ".parquet")
     loaded = load_model(model, device)
     source = read_with_bar(recording, frame_rate, rois, drop_unusable, cells_only)
     tokens = run_with_bar(loaded.tokenize_steps(source))
@@ -146,7 +131,7 @@ def forecast(
     from ..model.adaptation import load_adaptation
     from ..model.checkpoint import load_model
 
-    check_output(out, ".npz", ".csv")
+    check_output(out, ".npz", ".csv", ".parquet")
     loaded = load_model(model, device)
     if adaptation is not None:
         loaded = load_adaptation(adaptation).apply(loaded)

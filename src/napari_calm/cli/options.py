@@ -1,5 +1,6 @@
 """Arguments and options that several commands share."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +15,8 @@ RecordingPath = Annotated[
     Path,
     typer.Argument(
         metavar="RECORDING",
-        help="Traces (.npz), a suite2p folder, a session folder, or a movie with --rois.",
+        help="Traces (npz, npy, csv, parquet), results of suite2p, CaImAn, minian or EXTRACT, "
+        "an NWB file, a session folder, or a movie with --rois. FILE::NAME names a dataset.",
     ),
 ]
 FrameRate = Annotated[
@@ -23,17 +25,40 @@ FrameRate = Annotated[
 ]
 Rois = Annotated[
     Path | None,
-    typer.Option(metavar="ROIS", help="Label image or footprints; needed for a movie."),
+    typer.Option(
+        metavar="ROIS",
+        help="ROIs of a movie: label image, footprints, ImageJ, Cellpose, or an analysis.",
+    ),
 ]
 DropUnusable = Annotated[
     bool, typer.Option(help="Leave out neurons whose traces are constant or hold NaN.")
 ]
-CellsOnly = Annotated[bool, typer.Option(help="suite2p: only ROIs accepted as cells.")]
+CellsOnly = Annotated[
+    bool, typer.Option(help="suite2p, CaImAn, NWB: only ROIs accepted as cells.")
+]
 Model = Annotated[
     str, typer.Option(metavar="NAME|FOLDER", help="A bundled model or a checkpoint folder.")
 ]
 Device = Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")]
-Out = Annotated[Path, typer.Option(metavar="FILE", help="Where to write; .npz or .csv.")]
+Out = Annotated[
+    Path, typer.Option(metavar="FILE", help="Where to write; .npz, .csv or .parquet.")
+]
+
+
+Dataset = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Dataset or series of a file that holds several."),
+]
+Channel = Annotated[int | None, typer.Option(metavar="N", help="Of a movie, from 1.")]
+Plane = Annotated[int | None, typer.Option(metavar="N", help="Of a movie, from 1.")]
+Transpose = Annotated[
+    bool | None,
+    typer.Option(
+        "--transpose/--no-transpose",
+        help="Exchange the axes of NWB images and ROIs, or of traces in tables.",
+        show_default="as the file shows",
+    ),
+]
 
 
 def read_with_bar(
@@ -42,6 +67,10 @@ def read_with_bar(
     rois: Path | None,
     drop_unusable: bool,
     cells_only: bool,
+    *,
+    dataset: str | None = None,
+    transpose: bool | None = None,
+    behaviour: Sequence[Path] = (),
 ) -> Recording:
     """Read a recording under a progress bar."""
     from ..io.read import read_recording_steps
@@ -54,8 +83,13 @@ def read_with_bar(
             rois=rois,
             drop_unusable=drop_unusable,
             cells_only=cells_only,
+            dataset=dataset,
+            transpose=transpose,
+            behaviour=behaviour,
         )
     )
+    for note in recording.notes:
+        messages.print(f"note: {note}")
     if not cells_only and is_suite2p(path):
         facts = describe_suite2p(path)
         if "n_cells" in facts:

@@ -9,6 +9,9 @@ import scipy.sparse as sp
 
 from .errors import RecordingError
 
+# 16384 x 16384 pixels; a size beyond it is a damaged number, and would fill the memory.
+_MOST_PIXELS = 2**28
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Footprints:
@@ -39,6 +42,11 @@ class Footprints:
     def __post_init__(self) -> None:
         where = self.source or "ROIs"
         height, width = (int(side) for side in self.image_shape)
+        if height < 1 or width < 1 or height * width > _MOST_PIXELS:
+            raise RecordingError(
+                f"{where}: the image of the ROIs has {height} x {width} pixels; expected at "
+                f"least one and at most {_MOST_PIXELS}."
+            )
         weights = sp.csr_array(self.weights, dtype=np.float32)
         weights.sum_duplicates()
         weights.eliminate_zeros()

@@ -57,11 +57,21 @@ class Recording:
         One row a frame; units in the column names (``velocity_pitch_mm_per_s``).
     trials : pandas.DataFrame, optional
         One row a trial with ``start_frame`` and ``stop_frame`` (exclusive) and any labels.
+    timestamps_s : numpy.ndarray, (frames,), optional
+        When each frame was taken, in seconds on the session's clock, ascending; evenly
+        spaced from 0 if not given. Gaps are longer steps.
+    unit : str
+        What the numbers in `traces` are, where a file holds no dF/F.
+    quality : pandas.DataFrame, optional
+        One row a neuron: signal over noise, skewness, baseline, size and overlap of its ROI.
+    notes : tuple of str
+        What a reader had to decide and the user should know.
 
     Raises
     ------
     RecordingError
-        If shapes or units do not fit, or a trace is not finite or constant.
+        If shapes or units do not fit, a trace is not finite or constant, or the timestamps
+        do not ascend.
 
     Examples
     --------
@@ -79,6 +89,10 @@ class Recording:
     movie: Movie | None = None
     behaviour: pd.DataFrame | None = None
     trials: pd.DataFrame | None = None
+    timestamps_s: np.ndarray | None = None
+    unit: str = "dF/F"
+    quality: pd.DataFrame | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         where = self.source or self.name
@@ -95,6 +109,7 @@ class Recording:
         )
         self._check_traces(where)
         self._check_companions(where)
+        self._check_timestamps(where)
 
     def _check_traces(self, where: str) -> None:
         unusable = np.flatnonzero(~usable_traces(self.traces))
@@ -120,6 +135,10 @@ class Recording:
         counts = {
             "footprints": (self.footprints and self.footprints.n_neurons, self.n_neurons),
             "movie frames": (self.movie and self.movie.n_frames, self.n_frames),
+            "rows of quality": (
+                None if self.quality is None else len(self.quality),
+                self.n_neurons,
+            ),
             "behaviour rows": (
                 None if self.behaviour is None else len(self.behaviour),
                 self.n_frames,
@@ -146,6 +165,25 @@ class Recording:
                 "start_frame and stop_frame."
             )
 
+    def _check_timestamps(self, where: str) -> None:
+        if self.timestamps_s is None:
+            return
+        try:
+            times = np.array(self.timestamps_s, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise RecordingError(f"{where}: the timestamps are no numbers.") from error
+        if times.shape != (self.n_frames,):
+            raise RecordingError(
+                f"{where}: timestamps of shape {times.shape} for {self.n_frames} frames; "
+                "expected one a frame."
+            )
+        if not np.isfinite(times).all() or (np.diff(times) <= 0).any():
+            raise RecordingError(
+                f"{where}: the timestamps of the frames must be finite and ascend."
+            )
+        times.flags.writeable = False
+        object.__setattr__(self, "timestamps_s", times)
+
     def __repr__(self) -> str:
         return (
             f"Recording({self.name!r}, {self.n_neurons} neurons x {self.n_frames} frames at "
@@ -171,8 +209,15 @@ class Recording:
 
     @property
     def duration_s(self) -> float:
-        """Length in seconds."""
+        """Length in seconds, gaps between the frames left out."""
         return self.n_frames / self.frame_rate_hz
+
+    @property
+    def frame_times_s(self) -> np.ndarray:
+        """When each frame was taken, (frames,), seconds on the session's clock."""
+        if self.timestamps_s is not None:
+            return self.timestamps_s
+        return np.arange(self.n_frames) / self.frame_rate_hz
 
     def with_companions(
         self, *, footprints: Footprints | None = None, movie: Movie | None = None

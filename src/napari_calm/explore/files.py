@@ -1,4 +1,4 @@
-"""Embeddings, selectivity, trajectories and clusters as npz archives and CSV tables."""
+"""Embeddings, selectivity, trajectories and clusters as npz archives and tables."""
 
 from collections.abc import Callable
 from dataclasses import fields
@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 import numpy as np
 import pandas as pd
 
-from ..core.atomic import replacing
 from ..core.errors import CalmError, RecordingError
 from ..io.npz import open_npz, write_npz
+from ..io.tables import RESULT_TABLES, write_table
 from .clusters import Clusters
 from .neuron_embedding import NeuronEmbedding
 from .selectivity import Selectivity
@@ -23,12 +23,12 @@ _WORDS = {"columns", "bins", "trial_types"}
 
 
 def write_embedding(embedding: NeuronEmbedding, path: str | Path) -> None:
-    """Write as ``.npz`` (everything) or ``.csv`` (one row a neuron).
+    """Write as ``.npz`` (everything), ``.csv`` or ``.parquet`` (one row a neuron).
 
     Raises
     ------
     CalmError
-        If the path ends in neither.
+        If the path ends in none of them.
     """
     _write(embedding, path, embedding.table)
 
@@ -45,12 +45,12 @@ def read_embedding(path: str | Path) -> NeuronEmbedding:
 
 
 def write_selectivity(selectivity: Selectivity, path: str | Path) -> None:
-    """Write as ``.npz`` (everything) or ``.csv`` (one row a neuron, with tuning curve).
+    """Write as ``.npz`` (everything), ``.csv`` or ``.parquet`` (one row a neuron).
 
     Raises
     ------
     CalmError
-        If the path ends in neither.
+        If the path ends in none of them.
     """
     _write(selectivity, path, selectivity.table)
 
@@ -61,12 +61,12 @@ def read_selectivity(path: str | Path) -> Selectivity:
 
 
 def write_trajectories(trajectories: Trajectories, path: str | Path) -> None:
-    """Write as ``.npz`` (everything) or ``.csv`` (one row a frame).
+    """Write as ``.npz`` (everything), ``.csv`` or ``.parquet`` (one row a frame).
 
     Raises
     ------
     CalmError
-        If the path ends in neither.
+        If the path ends in none of them.
     """
     _write(trajectories, path, trajectories.table)
 
@@ -77,31 +77,26 @@ def read_trajectories(path: str | Path) -> Trajectories:
 
 
 def write_clusters(clusters: Clusters, path: str | Path) -> None:
-    """Write as ``.npz`` (everything) or ``.csv``.
+    """Write as ``.npz`` (everything), ``.csv`` or ``.parquet``.
 
-    The CSV has one row a neuron; beside it, ``NAME.summary.csv`` has one row a cluster.
+    The table has one row a neuron; beside it, ``NAME.summary.csv`` (or parquet) has
+    one row a cluster.
 
     Raises
     ------
     CalmError
-        If the path ends in neither.
+        If the path ends in none of them.
     """
     _write(clusters, path, clusters.table)
     path = Path(path)
-    if path.suffix.lower() == ".csv":
-        with replacing(path.with_suffix(".summary.csv")) as partial:
-            clusters.summary().to_csv(partial, index=False)
+    suffix = path.suffix.lower()
+    if suffix in RESULT_TABLES:
+        write_table(clusters.summary(), path.with_suffix(f".summary{suffix}"))
 
 
 def read_clusters(path: str | Path) -> Clusters:
     """Read the npz archive of `write_clusters`; errors as in `read_embedding`."""
     return _read(Clusters, path)
-
-
-def write_table(table: pd.DataFrame, path: str | Path) -> None:
-    """Write a table as CSV; it appears whole or not at all."""
-    with replacing(path) as partial:
-        table.to_csv(partial, index=False)
 
 
 def _write(result: Result, path: str | Path, table: Callable[[], pd.DataFrame]) -> None:
@@ -114,11 +109,12 @@ def _write(result: Result, path: str | Path, table: Callable[[], pd.DataFrame]) 
                 arrays[each.name] = np.array(value, np.str_) if each.name in _WORDS else value
             arrays["kind"] = np.str_(type(result).__name__)
             write_npz(path, arrays)
-        case ".csv":
+        case ".csv" | ".parquet":
             write_table(table(), path)
         case suffix:
             raise CalmError(
-                f"{path}: results are written as .npz or .csv; found the ending {suffix!r}."
+                f"{path}: results are written as .npz, .csv or .parquet; found the ending "
+                f"{suffix!r}."
             )
 
 

@@ -4,15 +4,18 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+import scipy.sparse as sp
 
 from ..core.errors import RecordingError
 from ..core.footprints import Footprints
 from ..core.movie import Movie
 from ..core.progress import Progress, Steps, run
-from ..core.recording import Recording, check_frame_rate
+from ..core.recording import Recording, check_frame_rate, usable_traces
 from ..preprocess.baseline import DEFAULT_PERCENTILE, DEFAULT_WINDOW_S
 from .dff import dff_steps
 from .fluorescence import fluorescence_steps
+from .neuropil import neuropil_rings
+from .quality import trace_quality
 from .usable import leave_out_unusable
 
 
@@ -23,6 +26,8 @@ def extract_steps(
     frame_rate_hz: float | None = None,
     window_s: float = DEFAULT_WINDOW_S,
     percentile: float = DEFAULT_PERCENTILE,
+    neuropil_coefficient: float = 0.0,
+    exclude_overlaps: bool = False,
     drop_unusable: bool = False,
     name: str | None = None,
 ) -> Steps[Recording]:
@@ -30,7 +35,12 @@ def extract_steps(
 
     1. Every frame is averaged under each footprint (`fluorescence_steps`), giving F.
     2. F0 is the running percentile of the seconds before each frame (`running_baseline`).
-    3. dF/F = (F - F0) / F0.
+    3. dF/F = (F - F0) / F0. With a neuropil coefficient c, the mean N of a ring around each
+       ROI that avoids all ROIs (`neuropil_rings`) is subtracted first, and
+       dF/F = (F - c N - F0(F - c N)) / F0(F): the divisor is the baseline before the
+       subtraction, which cannot come near 0.
+    4. `quality` of the recording tells signal, noise and overlap of each neuron
+       (`trace_quality`).
 
     Only frames up to t enter the value at t, so a forecast that starts anywhere in the
     recording has seen nothing of what it is scored on.
@@ -45,6 +55,10 @@ def extract_steps(
         Frames a second; goes before what the movie says.
     window_s, percentile : float
         Window in seconds and percentile of the baseline.
+    neuropil_coefficient : float
+        Share of the surround to subtract: 0 to 1, 0.7 is usual for two-photon movies.
+    exclude_overlaps : bool
+        Leave out pixels that several ROIs share; they count for each of them otherwise.
     drop_unusable : bool
         Leave out neurons without a usable trace (NaN pixels, constant, or a baseline that
         is not above 0) instead of raising.
@@ -71,22 +85,42 @@ def extract_steps(
     rate = check_frame_rate(
         movie.frame_rate_hz if frame_rate_hz is None else frame_rate_hz, source=where
     )
-    fluorescence = yield from fluorescence_steps(movie, footprints, allow_nan=drop_unusable)
+    if not 0 <= neuropil_coefficient <= 2:
+        raise RecordingError(
+            f"{where}: the neuropil coefficient is {neuropil_coefficient:g}; expected 0 to 2 "
+            "(0.7 is usual)."
+        )
+    rings = neuropil_rings(footprints) if neuropil_coefficient else None
+    fluorescence = yield from fluorescence_steps(
+        movie,
+        footprints,
+        rings=rings,
+        exclude_overlaps=exclude_overlaps,
+        allow_nan=drop_unusable,
+    )
+    corrected = fluorescence
+    if rings is not None:
+        fluorescence, neuropil = np.split(fluorescence, 2)
+        corrected = fluorescence - np.float32(neuropil_coefficient) * neuropil
     without_baseline = np.zeros(footprints.n_neurons, bool)
+    mean_baseline = np.zeros(footprints.n_neurons, np.float32)
 
     def note_baseline(rows: slice, baseline: np.ndarray) -> None:
         without_baseline[rows] = ~(baseline > 0).all(axis=1)
+        mean_baseline[rows] = baseline.mean(axis=1)
 
     traces = yield from dff_steps(
-        fluorescence,
+        corrected,
         rate,
         window_s=window_s,
         percentile=percentile,
+        reference=None if rings is None else fluorescence,
         on_baseline=note_baseline,
     )
     kept: Footprints | None = footprints
     if drop_unusable:
         traces[without_baseline] = np.nan
+        mean_baseline = mean_baseline[usable_traces(traces)]
         traces, kept = leave_out_unusable(traces, footprints, source=where)
     elif without_baseline.any():
         _refuse_baseline(without_baseline, fluorescence, where)
@@ -99,6 +133,8 @@ def extract_steps(
         source=movie.source,
         footprints=kept,
         movie=movie,
+        quality=trace_quality(traces, kept, mean_baseline),
+        notes=_notes(rings),
     )
 
 
@@ -109,6 +145,8 @@ def extract(
     frame_rate_hz: float | None = None,
     window_s: float = DEFAULT_WINDOW_S,
     percentile: float = DEFAULT_PERCENTILE,
+    neuropil_coefficient: float = 0.0,
+    exclude_overlaps: bool = False,
     drop_unusable: bool = False,
     name: str | None = None,
     on_progress: Callable[[Progress], None] | None = None,
@@ -133,11 +171,20 @@ def extract(
             frame_rate_hz=frame_rate_hz,
             window_s=window_s,
             percentile=percentile,
+            neuropil_coefficient=neuropil_coefficient,
+            exclude_overlaps=exclude_overlaps,
             drop_unusable=drop_unusable,
             name=name,
         ),
         on_progress,
     )
+
+
+def _notes(rings: sp.csr_array | None) -> tuple[str, ...]:
+    empty = 0 if rings is None else int((np.diff(rings.indptr) == 0).sum())
+    if not empty:
+        return ()
+    return (f"{empty} ROIs have no free pixel near; no neuropil is subtracted from them.",)
 
 
 def _refuse_baseline(without: np.ndarray, fluorescence: np.ndarray, where: str) -> None:

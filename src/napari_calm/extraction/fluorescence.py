@@ -1,5 +1,6 @@
 """Mean fluorescence of every ROI, in one pass over the movie."""
 
+import mmap
 import zlib
 from collections.abc import Iterator
 from typing import Any
@@ -13,17 +14,23 @@ from ..core.movie import Movie
 from ..core.progress import Progress, Steps
 
 BLOCK_BYTES = 8 * 2**20
+# Share of covered pixels below which only these are taken from each frame.
+_SPARSE = 0.05
 
 
 def fluorescence_steps(
-    movie: Movie, footprints: Footprints, *, allow_nan: bool = False
+    movie: Movie,
+    footprints: Footprints,
+    *,
+    rings: sp.csr_array | None = None,
+    exclude_overlaps: bool = False,
+    allow_nan: bool = False,
 ) -> Steps[np.ndarray]:
     """Average each frame under each footprint, reading every frame once.
 
     Each footprint's weights are normalised to sum 1, so that the result is in the movie's
-    units whatever the size of the ROI. Pixels that several ROIs share count for each. At
-    any time one block of frames (about 8 MB, or one chunk of the movie where that is
-    larger) is in memory.
+    units whatever the size of the ROI. At any time one block of frames (about 8 MB, or one
+    chunk of the movie where that is larger) is in memory.
 
     Parameters
     ----------
@@ -31,6 +38,11 @@ def fluorescence_steps(
         Frames (frames, height, width) of integers or floats, any byte order.
     footprints : Footprints
         ROIs on an image of the same size.
+    rings : scipy.sparse.csr_array, (neurons, height * width), optional
+        Normalised weights of a surround of each ROI, averaged in the same pass.
+    exclude_overlaps : bool
+        Leave out pixels that several ROIs share, unless an ROI has no other; they count for
+        each of them otherwise.
     allow_nan : bool
         Leave NaN where a frame has NaN under an ROI, instead of raising.
 
@@ -42,7 +54,8 @@ def fluorescence_steps(
     Returns
     -------
     numpy.ndarray, (neurons, frames)
-        Fluorescence in the movie's units, float32.
+        Fluorescence in the movie's units, float32; with `rings` (2 * neurons, frames), those
+        of the rings last, 0 where a ring is empty.
 
     Raises
     ------
@@ -52,13 +65,21 @@ def fluorescence_steps(
     """
     where = movie.source or movie.name
     _check_match(movie, footprints, where)
-    pixels, weights = _covered_weights(footprints)
-    fluorescence = np.empty((footprints.n_neurons, movie.n_frames), np.float32)
+    pixels, weights = _covered_weights(footprints, rings, exclude_overlaps)
+    # Sums of 8 and 16 bit numbers are exact enough in float32, and twice as fast.
+    dtype = np.dtype(movie.frames.dtype)
+    precise = np.dtype(np.float32 if dtype.itemsize <= 2 else np.float64)
+    weights = weights.astype(precise)
+    weights.indices = weights.indices.astype(np.int32)
+    fluorescence = np.empty((weights.shape[0], movie.n_frames), np.float32)
     for start, stop in _blocks(movie.frames):
         block = _read(movie.frames, start, stop, where).reshape(stop - start, -1)
-        # Only covered pixels are converted: a movie is mostly background.
-        covered = np.take(block, pixels, axis=1).T.astype(np.float64, order="C")
-        fluorescence[:, start:stop] = weights @ covered
+        means = np.empty((stop - start, weights.shape[0]), np.float32)
+        for mean, image in zip(means, block, strict=True):
+            some = image if pixels is None else image[pixels]
+            mean[:] = weights @ some.astype(precise)
+        fluorescence[:, start:stop] = means.T
+        _let_go(movie.frames)
         if not allow_nan:
             _check_finite(fluorescence[:, start:stop], start, where)
         yield Progress(stop, movie.n_frames, "Reading the movie")
@@ -87,19 +108,45 @@ def _check_match(movie: Movie, footprints: Footprints, where: str) -> None:
         )
 
 
-def _covered_weights(footprints: Footprints) -> tuple[np.ndarray, sp.csr_array]:
-    """Columns of the covered pixels, and the normalised weights of these columns."""
-    pixels, columns = np.unique(footprints.weights.indices, return_inverse=True)
-    weights = sp.csr_array(
-        (
-            footprints.weights.data.astype(np.float64),
-            columns.ravel(),
-            footprints.weights.indptr,
-        ),
-        shape=(footprints.n_neurons, pixels.size),
-    )
-    total = np.asarray(weights.sum(axis=1))
-    return pixels, sp.csr_array(sp.diags_array(1 / total) @ weights)
+def _covered_weights(
+    footprints: Footprints, rings: sp.csr_array | None, exclude_overlaps: bool
+) -> tuple[np.ndarray | None, sp.csr_array]:
+    """Normalised weights of the covered pixels, and which these are.
+
+    None stands for all pixels: picking more than a few out costs more than it saves.
+    """
+    every = footprints.weights.astype(np.float64)
+    if exclude_overlaps:
+        every = _without_overlaps(every)
+    every = sp.csr_array(sp.diags_array(1 / np.asarray(every.sum(axis=1))) @ every)
+    if rings is not None:
+        every = sp.csr_array(sp.vstack([every, rings]))
+    pixels, columns = np.unique(every.indices, return_inverse=True)
+    if pixels.size > _SPARSE * every.shape[1]:
+        return None, every
+    shape = (every.shape[0], pixels.size)
+    return pixels, sp.csr_array((every.data, columns.ravel(), every.indptr), shape=shape)
+
+
+def _without_overlaps(weights: sp.csr_array) -> sp.csr_array:
+    shared = np.bincount(weights.indices, minlength=weights.shape[1]) > 1
+    alone = sp.csr_array(weights @ sp.diags_array((~shared).astype(np.float64)))
+    alone.eliminate_zeros()
+    # Where nothing is left, the whole ROI is better than no trace.
+    lost = np.diff(alone.indptr) == 0
+    return sp.csr_array(alone + sp.diags_array(lost.astype(np.float64)) @ weights)
+
+
+def _let_go(frames: Any) -> None:
+    """Tell the system that the pages of a memory map that were read are not needed now.
+
+    They would count as memory of this process, the whole movie in the end.
+    """
+    owner = frames
+    while isinstance(owner, np.ndarray):
+        owner = owner.base
+    if isinstance(owner, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        owner.madvise(mmap.MADV_DONTNEED)
 
 
 def _blocks(frames: Any) -> Iterator[tuple[int, int]]:

@@ -10,17 +10,31 @@ import numpy as np
 from ..core.errors import RecordingError
 from ..core.footprints import Footprints
 from ..core.movie import Movie
+from .address import split_address
+from .caiman import describe_caiman
+from .extract_mat import describe_extract
 from .kind import Kind, kind_of
-from .labels import read_footprints
+from .minian import describe_minian
+from .movies import open_movie
 from .npz import open_npz
+from .nwb import describe_nwb
 from .results import read_forecast, read_tokens
+from .rois import read_rois
 from .session_folder import read_session_folder
 from .suite2p import describe_suite2p
-from .tiff import read_movie
+from .trace_tables import describe_table, describe_trace_array
 from .traces import recorded_rate_hz
 
 
-def describe(path: str | Path, *, frame_rate_hz: float | None = None) -> dict[str, object]:
+def describe(
+    path: str | Path,
+    *,
+    frame_rate_hz: float | None = None,
+    dataset: str | None = None,
+    channel: int | None = None,
+    plane: int | None = None,
+    transpose: bool | None = None,
+) -> dict[str, object]:
     """Say what is at `path`: kind, sizes, frame rate, units, files. Nothing is computed.
 
     Parameters
@@ -29,6 +43,8 @@ def describe(path: str | Path, *, frame_rate_hz: float | None = None) -> dict[st
         Anything that `kind_of` knows.
     frame_rate_hz : float, optional
         Frames a second; goes before what the file says.
+    dataset, channel, plane, transpose : optional
+        Of a movie, as in `open_movie`.
 
     Returns
     -------
@@ -41,13 +57,18 @@ def describe(path: str | Path, *, frame_rate_hz: float | None = None) -> dict[st
     RecordingError
         If nothing is there or it cannot be read.
     """
-    path = Path(path)
     kind = kind_of(path)
-    facts = _DESCRIBE[kind](path)
+    if kind is Kind.MOVIE:
+        # Several files and datasets in files have addresses of their own.
+        facts = _movie_facts(
+            open_movie(path, dataset=dataset, channel=channel, plane=plane, transpose=transpose)
+        )
+    else:
+        facts = _DESCRIBE[kind](split_address(path)[0])
     if frame_rate_hz is not None and "frame_rate_hz" in facts:
         facts["frame_rate_hz"] = frame_rate_hz
     if "n_frames" in facts:
-        rate = float(facts["frame_rate_hz"] or 0)
+        rate = float(facts.get("frame_rate_hz") or 0)
         known = isfinite(rate) and rate > 0
         facts["frame_rate_hz"] = rate if known else None
         facts["duration_s"] = facts["n_frames"] / rate if known else None
@@ -90,10 +111,6 @@ def _describe_session(path: Path) -> dict[str, Any]:
     }
 
 
-def _describe_movie(path: Path) -> dict[str, Any]:
-    return _movie_facts(read_movie(path))
-
-
 def _movie_facts(movie: Movie) -> dict[str, Any]:
     height, width = movie.image_shape
     return {
@@ -107,7 +124,7 @@ def _movie_facts(movie: Movie) -> dict[str, Any]:
 
 
 def _describe_footprints(path: Path) -> dict[str, Any]:
-    return _footprints_facts(read_footprints(path))
+    return _footprints_facts(read_rois(path))
 
 
 def _footprints_facts(footprints: Footprints) -> dict[str, Any]:
@@ -219,7 +236,14 @@ _DESCRIBE = {
     Kind.TRACES: _describe_traces,
     Kind.SUITE2P: _describe_suite2p,
     Kind.SESSION: _describe_session,
-    Kind.MOVIE: _describe_movie,
+    Kind.CAIMAN: describe_caiman,
+    Kind.NWB: describe_nwb,
+    Kind.MINIAN: describe_minian,
+    Kind.EXTRACT: describe_extract,
+    Kind.ARRAY: describe_trace_array,
+    Kind.TABLE: describe_table,
+    Kind.IMAGEJ: _describe_footprints,
+    Kind.CELLPOSE: _describe_footprints,
     Kind.IMAGE: _describe_footprints,
     Kind.FOOTPRINTS: _describe_footprints,
     Kind.FORECAST: _describe_forecast,

@@ -38,6 +38,19 @@ def read_footprints(
             found = footprints_from_arrays(dict(arrays), source=str(path))
     else:
         found = Footprints.from_label_image(_read_label_image(path), source=str(path))
+    return check_size(found, image_shape, path)
+
+
+def check_size(
+    found: Footprints, image_shape: tuple[int, int] | None, path: str | Path
+) -> Footprints:
+    """Return the ROIs, if they lie on an image of `image_shape` (height, width) or any.
+
+    Raises
+    ------
+    RecordingError
+        If they lie on another.
+    """
     if image_shape is not None and found.image_shape != tuple(image_shape):
         height, width = found.image_shape
         raise RecordingError(

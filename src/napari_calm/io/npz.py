@@ -11,6 +11,7 @@ import numpy as np
 
 from ..core.atomic import replacing
 from ..core.errors import CalmError, RecordingError
+from .archive_check import check_archive
 
 _UNREADABLE = (
     OSError,
@@ -36,6 +37,8 @@ def open_npz(path: str | Path) -> Iterator[Mapping[str, np.ndarray]]:
     path = Path(path)
     if not path.is_file():
         raise RecordingError(f"{path}: there is no such file.")
+    if zipfile.is_zipfile(path):
+        check_archive(path)
     try:
         # numpy leaves a file of its own open if it is no archive; this one is always closed.
         with path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""Forecasts and tokens as npz archives and as CSV tables."""
+"""Forecasts and tokens as npz archives and as tables (csv, parquet)."""
 
 from collections.abc import Callable
 from dataclasses import fields
@@ -8,40 +8,40 @@ from typing import Any, TypeVar
 import numpy as np
 import pandas as pd
 
-from ..core.atomic import replacing
 from ..core.errors import CalmError, RecordingError
 from ..core.forecast import Forecast
 from ..core.token_map import TokenMap
 from .npz import open_npz, write_npz
+from .tables import write_table
 
 Result = TypeVar("Result", Forecast, TokenMap)
 
 
 def write_forecast(forecast: Forecast, path: str | Path) -> None:
-    """Write a forecast as ``.npz`` (everything) or ``.csv`` (mean and quantiles).
+    """Write a forecast as ``.npz`` (everything), ``.csv`` or ``.parquet`` (mean and quantiles).
 
-    The CSV has one row a neuron and frame: `neuron` (from 0), `roi_label` (its number in
+    The table has one row a neuron and frame: `neuron` (from 0), `roi_label` (its number in
     the source), `frame`, `time_s`, `mean_dff`, and one column a quantile, `q05_dff` for
     the level 0.05.
 
     Raises
     ------
     CalmError
-        If the path ends in neither.
+        If the path ends in none of them.
     """
     _write(forecast, path, forecast_table)
 
 
 def write_tokens(token_map: TokenMap, path: str | Path) -> None:
-    """Write tokens as ``.npz`` (everything) or ``.csv``.
+    """Write tokens as ``.npz`` (everything), ``.csv`` or ``.parquet``.
 
-    The CSV has one row a neuron and token: `neuron` (from 0), `roi_label` (its number in
+    The table has one row a neuron and token: `neuron` (from 0), `roi_label` (its number in
     the source), `token_index`, `time_s` (where the token begins), and `token`.
 
     Raises
     ------
     CalmError
-        If the path ends in neither.
+        If the path ends in none of them.
     """
     _write(token_map, path, token_table)
 
@@ -112,12 +112,12 @@ def _write(result: Result, path: str | Path, table: Callable[[Result], pd.DataFr
     match path.suffix.lower():
         case ".npz":
             write_npz(path, {each.name: getattr(result, each.name) for each in fields(result)})
-        case ".csv":
-            with replacing(path) as partial:
-                table(result).to_csv(partial, index=False)
+        case ".csv" | ".parquet":
+            write_table(table(result), path)
         case suffix:
             raise CalmError(
-                f"{path}: results are written as .npz or .csv; found the ending {suffix!r}."
+                f"{path}: results are written as .npz, .csv or .parquet; found the ending "
+                f"{suffix!r}."
             )
 
 

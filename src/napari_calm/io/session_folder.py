@@ -10,9 +10,9 @@ from ..core.errors import RecordingError
 from ..core.footprints import Footprints
 from ..core.movie import Movie
 from ..core.recording import Recording
-from .behaviour import read_table
 from .labels import read_footprints
 from .npz import open_npz
+from .tables import read_table
 from .tiff import read_movie
 from .traces import read_traces_npz, recorded_rate_hz
 

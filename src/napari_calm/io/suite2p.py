@@ -13,7 +13,9 @@ from ..core.progress import Progress, Steps, run
 from ..core.recording import Recording, check_frame_rate
 from ..extraction.dff import dff_steps
 from ..extraction.usable import leave_out_unusable
+from .finished import finished_recording
 from .restricted_pickle import load_npy, npy_shape
+from .suite2p_writer import UNIT_KEY
 
 DEFAULT_NEUROPIL_COEFFICIENT = 0.7
 
@@ -44,7 +46,8 @@ def read_suite2p_steps(
        because that of Fc can be near or below 0 where the neuropil is bright and would
        blow the trace up. It is at least one grey value, the smallest step in the
        registered movie.
-    4. ``data.bin``, if it lies beside and has the size that frames and image ask for,
+    4. A folder of `write_suite2p_folder` holds finished traces, which stay as they are.
+    5. ``data.bin``, if it lies beside and has the size that frames and image ask for,
        becomes the movie, as a memory map.
 
     The image size comes from the settings; where they lack it, it is the smallest image
@@ -89,6 +92,8 @@ def read_suite2p_steps(
     image_shape = _image_shape(settings, rois, plane)
     footprints = _footprints(rois, image_shape, plane)
     movie = _registered_movie(plane, fluorescence.shape[1], image_shape, rate)
+    if UNIT_KEY in settings:
+        return _as_written(plane, fluorescence, footprints, settings, rate, drop_unusable)
     corrected = fluorescence
     if neuropil_coefficient:
         neuropil = _load_traces(plane / "Fneu.npy", len(rois))
@@ -138,6 +143,13 @@ def read_suite2p(
         ),
         on_progress,
     )
+
+
+def read_suite2p_rois(folder: str | Path) -> Footprints:
+    """Read the ROIs of a suite2p folder only; see `read_suite2p_steps`."""
+    plane = suite2p_plane(folder)
+    rois = _load_rois(plane)
+    return _footprints(rois, _image_shape(_settings(plane), rois, plane), plane)
 
 
 def read_suite2p_mean_image(folder: str | Path) -> np.ndarray | None:
@@ -290,6 +302,26 @@ def _footprints(
         for roi in rois
     ]
     return Footprints.from_pixels(pixels, image_shape, source=str(plane / "stat.npy"))
+
+
+def _as_written(
+    plane: Path,
+    traces: np.ndarray,
+    footprints: Footprints,
+    settings: dict[str, Any],
+    rate: float,
+    drop_unusable: bool,
+) -> Recording:
+    """Return what `write_suite2p_folder` wrote: traces that need no baseline."""
+    return finished_recording(
+        traces,
+        rate,
+        name=_name(plane),
+        source=str(plane),
+        footprints=footprints,
+        drop_unusable=drop_unusable,
+        unit=str(settings[UNIT_KEY]),
+    )
 
 
 def _accepted(plane: Path, n_rois: int) -> np.ndarray:

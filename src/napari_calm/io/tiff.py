@@ -16,32 +16,23 @@ from tifffile import TiffFile, TiffPageSeries
 
 from ..core.errors import CalmError, RecordingError
 from ..core.movie import Movie
+from .scanimage import ScanImage, read_scanimage
 from .tiff_damage import check_complete
-from .tiff_units import (
-    frame_rate_hz as recorded_frame_rate_hz,
-)
-from .tiff_units import (
-    pixel_size_um,
-    scanimage_channels,
-    scanimage_header,
-    scanimage_planes,
-)
+from .tiff_pages import Choice, movie_pages, movie_series, scanimage_pages
+from .tiff_units import frame_rate_hz as recorded_frame_rate_hz
+from .tiff_units import pixel_size_um
 
-# Plain multi-page stacks carry I or Q (unknown), and ImageJ calls any stack Z.
-_TIME_AXES = "TIQZ"
-# tifffile writes a plain stack as channels for ImageJ, which shows no more than seven.
-_MOST_CHANNELS = 7
-_AXIS_NAMES = {
-    "T": "time",
-    "Z": "planes",
-    "C": "channels",
-    "S": "colour samples",
-    "I": "pages",
-    "Q": "unnamed",
-}
+TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+TIFF_SUFFIXES = (".tif", ".tiff", ".btf", ".tf8")
 
 
-def read_movie(path: str | Path, *, frame_rate_hz: float | None = None) -> Movie:
+def read_movie(
+    path: str | Path,
+    *,
+    frame_rate_hz: float | None = None,
+    channel: int | None = None,
+    plane: int | None = None,
+) -> Movie:
     """Open a TIFF movie (TIFF, BigTIFF, OME-TIFF, ImageJ, ScanImage) without reading it.
 
     Uncompressed movies in one piece become a memory map; all others a dask array with one
@@ -54,6 +45,9 @@ def read_movie(path: str | Path, *, frame_rate_hz: float | None = None) -> Movie
         The TIFF file.
     frame_rate_hz : float, optional
         Frames a second; goes before what the file says.
+    channel, plane : int, optional
+        Which channel and plane, numbered from 1 (channels of ScanImage by their own
+        numbers); needed where the file has several.
 
     Returns
     -------
@@ -65,16 +59,16 @@ def read_movie(path: str | Path, *, frame_rate_hz: float | None = None) -> Movie
     ------
     RecordingError
         If the file is missing, not a TIFF, cut short, a single image, or has several
-        channels or planes.
+        channels or planes of which none was chosen.
     """
     path = Path(path)
     with open_tiff(path) as tif:
         check_complete(tif, str(path))
-        series = _movie_series(tif, path)
-        frames = _lazy_frames(path, tif, series)
-        rate = recorded_frame_rate_hz(tif) if frame_rate_hz is None else frame_rate_hz
-        pixel_size = pixel_size_um(tif)
-    _check_decodes(frames, path)
+        scanimage = read_scanimage(tif)
+        frames = chosen_frames(path, tif, Choice(channel, plane), scanimage)
+        rate, pixel_size = recorded_units(tif, scanimage)
+    check_decodes(frames, path)
+    rate = rate if frame_rate_hz is None else frame_rate_hz
     return Movie(frames, rate, pixel_size, name=path.stem, source=str(path))
 
 
@@ -98,14 +92,28 @@ def open_tiff(path: str | Path) -> Iterator[TiffFile]:
     except CalmError:
         raise
     except tifffile.TiffFileError as error:
-        with_magic = path.read_bytes()[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+        with path.open("rb") as file:
+            has_magic = file.read(4) in TIFF_MAGIC
         raise RecordingError(
             f"{path}: the TIFF file is truncated or damaged ({error})."
-            if with_magic
+            if has_magic
             else f"{path}: not a TIFF file ({error}). Expected a movie or image as TIFF, "
             "BigTIFF or OME-TIFF."
         ) from error
-    except (OSError, ValueError, LookupError, TypeError, AssertionError, struct.error) as error:
+    except (
+        ArithmeticError,
+        AssertionError,
+        AttributeError,
+        LookupError,
+        MemoryError,
+        OSError,
+        RecursionError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+        struct.error,
+        zlib.error,
+    ) as error:
         # What tifffile raises on headers that make no sense is not documented.
         raise RecordingError(
             f"{path}: the TIFF file cannot be read ({type(error).__name__}: {error}). It may "
@@ -113,66 +121,66 @@ def open_tiff(path: str | Path) -> Iterator[TiffFile]:
         ) from error
 
 
-def _movie_series(tif: TiffFile, path: Path) -> TiffPageSeries:
-    stacks = [series for series in tif.series if _sides(series)[:-2]]
-    if not stacks:
-        shape = " x ".join(map(str, tif.series[0].shape))
-        raise RecordingError(
-            f"{path}: found a single image ({shape} pixels), not a movie. A movie has at "
-            "least two frames. Is this the label image (--rois)?"
-        )
-    if len(stacks) > 1:
-        found = ", ".join(f"{series.axes} {tuple(series.shape)}" for series in stacks)
-        raise RecordingError(
-            f"{path}: found {len(stacks)} image stacks of different shape ({found}); "
-            "expected one movie. Save the movie to a file of its own."
-        )
-    series = stacks[0]
-    axes = "".join(axis for axis, _ in _sides(series))
-    many_channels = axes == "CYX" and series.shape[series.axes.index("C")] > _MOST_CHANNELS
-    if len(axes) != 3 or axes[1:] != "YX" or not (axes[0] in _TIME_AXES or many_channels):
-        found = ", ".join(
-            f"{axis} = {length} ({_AXIS_NAMES.get(axis, 'other')})"
-            for axis, length in _sides(series)
-            if axis not in "YX"
-        )
-        raise RecordingError(
-            f"{path}: found axes {series.axes} of shape {tuple(series.shape)}: {found}. "
-            "A movie has time, height and width only (TYX). Choose one channel and one "
-            "plane and save that as its own file (ImageJ: Image > Duplicate)."
-        )
-    header = scanimage_header(tif)
-    channels, planes = scanimage_channels(header), scanimage_planes(header)
-    if "C" not in series.axes and channels * planes > 1:
-        raise RecordingError(
-            f"{path}: ScanImage interleaved {channels} channels and {planes} planes in this "
-            "file. Save one channel of one plane as its own file."
-        )
-    return series
+def chosen_frames(
+    path: Path, tif: TiffFile, choice: Choice, scanimage: ScanImage | None, first_page: int = 0
+) -> Any:
+    """Frames of one channel and plane of an open file, not read yet.
+
+    Raises
+    ------
+    RecordingError
+        If the file holds no movie, or a choice is missing or impossible.
+    """
+    source = str(path)
+    if scanimage is None:
+        series = movie_series(tif, source)
+        return _lazy_frames(path, tif, series, movie_pages(series, choice, source))
+    with scanimage_series(path, tif) as series:
+        n_pages = len(series.pages)
+        pages = scanimage_pages(scanimage, choice, first_page, n_pages, source)
+        if not pages.size:
+            raise RecordingError(f"{path}: none of the {n_pages} pages shows that plane.")
+        return _lazy_frames(path, tif, series, pages)
 
 
-def _sides(series: TiffPageSeries) -> list[tuple[str, int]]:
-    sides = list(zip(series.axes, series.shape, strict=True))
-    return [(axis, length) for axis, length in sides if length > 1 or axis in "YX"]
+@contextmanager
+def scanimage_series(path: Path, tif: TiffFile) -> Iterator[TiffPageSeries]:
+    """All pages of an open ScanImage file as one series, for the length of a block."""
+    if tif.is_bigtiff:
+        yield tif.series[0]
+        return
+    # tifffile computes where the pages of older files should be; here the chain counts.
+    with TiffFile(path, is_scanimage=False) as plain:
+        plain.pages.useframes = True
+        plain.pages.set_keyframe(0)
+        pages = list(plain.pages)
+        first = plain.pages.first
+        shape = (len(pages), *first.shape)
+        yield TiffPageSeries(pages, shape, first.dtype, "IYX", squeeze=False)
 
 
-def _lazy_frames(path: Path, tif: TiffFile, series: TiffPageSeries) -> Any:
-    shape = tuple(length for _, length in _sides(series))
-    if series.dataoffset is not None:
-        # The mapping outlives the file handle, which numpy closes at once.
-        dtype = np.dtype(tif.byteorder + series.dtype.char)
-        return np.memmap(path, dtype, "r", series.dataoffset, shape)
-    store = series.aszarr(level=0, chunkmode="page")
-    # The store opens the file again on its first read and would leave it open for good.
-    for handle in {page.parent.filehandle for page in series.pages if page is not None}:
-        weakref.finalize(store, handle.close)
-    return da.from_zarr(zarr.open_array(store, mode="r")).reshape(shape)
+def recorded_units(
+    tif: TiffFile, scanimage: ScanImage | None
+) -> tuple[float | None, float | None]:
+    """Frame rate (Hz) and pixel size (micrometres) of an open file, None where not said."""
+    if scanimage is None:
+        return recorded_frame_rate_hz(tif), pixel_size_um(tif)
+    return scanimage.frame_rate_hz, scanimage.pixel_size_um
 
 
-def _check_decodes(frames: Any, path: Path) -> None:
+def check_decodes(frames: Any, path: Path) -> None:
+    """Read the first frame, so that what cannot be decoded is told now and not later.
+
+    Raises
+    ------
+    RecordingError
+        If it cannot be read, naming the missing decoder where there is one.
+    """
     try:
         np.asarray(frames[0])
-    except (OSError, ValueError, RuntimeError, zlib.error) as error:
+    except CalmError:
+        raise
+    except (OSError, ValueError, RuntimeError, LookupError, TypeError, zlib.error) as error:
         remedy = (
             "Install the package imagecodecs (pip install imagecodecs), which knows this "
             "compression."
@@ -182,3 +190,24 @@ def _check_decodes(frames: Any, path: Path) -> None:
         raise RecordingError(
             f"{path}: the first frame cannot be decoded ({error}). {remedy}"
         ) from error
+
+
+def _lazy_frames(path: Path, tif: TiffFile, series: TiffPageSeries, pages: np.ndarray) -> Any:
+    image_shape = tuple(int(side) for side in series.shape[-2:])
+    if series.dataoffset is not None:
+        # The mapping outlives the file handle, which numpy closes at once.
+        dtype = np.dtype(tif.byteorder + series.dtype.char)
+        n_pages = series.size // (image_shape[0] * image_shape[1])
+        every = np.memmap(path, dtype, "r", series.dataoffset, (n_pages, *image_shape))
+        step = int(pages[1] - pages[0]) if pages.size > 1 else 1
+        if np.array_equal(pages, np.arange(pages[0], pages[-1] + 1, step)):
+            return every[pages[0] : pages[-1] + 1 : step]
+    taken = [series.pages[int(page)] for page in pages]
+    movie = TiffPageSeries(
+        taken, (len(taken), *image_shape), series.dtype, "IYX", squeeze=False
+    )
+    store = movie.aszarr(level=0, chunkmode="page", squeeze=False)
+    # The store opens the file again on its first read and would leave it open for good.
+    for handle in {page.parent.filehandle for page in taken if page is not None}:
+        weakref.finalize(store, handle.close)
+    return da.from_zarr(zarr.open_array(store, mode="r"))

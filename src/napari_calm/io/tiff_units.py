@@ -1,7 +1,6 @@
 """Frame rate and pixel size, from wherever a TIFF writer leaves them."""
 
 import math
-import re
 from typing import Any
 
 from tifffile import TiffFile, xml2dict
@@ -25,16 +24,11 @@ _MICROMETRES = {
 
 
 def frame_rate_hz(tif: TiffFile) -> float | None:
-    """Frames a second as ScanImage, OME, ImageJ or tifffile metadata say, else None.
+    """Frames a second as OME, ImageJ or tifffile metadata say, else None.
 
     ImageJ's `finterval` goes before its `fps`, which some programs use for the speed of
     the playback.
     """
-    scanimage = scanimage_header(tif)
-    rate = _positive(_scanimage_value(scanimage, "scanFrameRate", "acq.frameRate"))
-    if rate is not None:
-        # ScanImage can average frames before it saves them.
-        return rate / (_positive(_scanimage_value(scanimage, "logAverageFactor")) or 1.0)
     for metadata in _metadata(tif):
         for key, unit_key, unit in (
             ("TimeIncrement", "TimeIncrementUnit", "s"),
@@ -66,37 +60,6 @@ def pixel_size_um(tif: TiffFile) -> float | None:
         pixels, units = tif.pages.first.tags.valueof("XResolution", (0, 1))
         if unit is not None and pixels:
             return _positive(units / pixels * unit)
-    return None
-
-
-def scanimage_header(tif: TiffFile) -> str:
-    """ScanImage's settings as lines of ``name = value``; empty for other files."""
-    if not tif.is_scanimage:
-        return ""
-    settings = (tif.scanimage_metadata or {}).get("FrameData") or {}
-    lines = [f"{name} = {value}" for name, value in settings.items()]
-    page = tif.pages.first
-    return "\n".join([*lines, page.software, page.description])
-
-
-def scanimage_channels(header: str) -> int:
-    """How many channels a ScanImage file interleaves, as its settings say."""
-    saved = re.search(r"channelSave\s*=\s*(.+)", header)
-    return max(1, len(re.findall(r"\d+", saved[1]))) if saved else 1
-
-
-def scanimage_planes(header: str) -> int:
-    """How many planes of a volume a ScanImage file interleaves, as its settings say."""
-    if not re.search(r"hFastZ\.enable\s*=\s*(true|1)", header, re.IGNORECASE):
-        return 1
-    return int(_positive(_scanimage_value(header, "hFastZ.numFramesPerVolume")) or 1)
-
-
-def _scanimage_value(header: str, *names: str) -> str | None:
-    for name in names:
-        found = re.search(re.escape(name) + r"\s*=\s*([0-9.eE+-]+)", header)
-        if found:
-            return found[1]
     return None
 
 

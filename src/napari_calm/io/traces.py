@@ -9,12 +9,13 @@ import pandas as pd
 
 from ..core.errors import RecordingError
 from ..core.footprints import Footprints
-from ..core.recording import Recording, check_frame_rate
+from ..core.recording import Recording, check_frame_rate, usable_traces
 from ..extraction.usable import leave_out_unusable
 from .labels import footprint_arrays, footprints_from_arrays
 from .npz import open_npz, write_npz
 
 _RATE_KEYS = ("fps", "frame_rate_hz")
+_OWN_KEYS = ("traces", "name", "timestamps_s", "unit", "notes", *_RATE_KEYS)
 _COLUMN_KINDS = "biufU"
 
 
@@ -30,8 +31,9 @@ def read_traces_npz(
     Besides `traces` (neurons, frames) in dF/F and the frame rate (`fps` or
     `frame_rate_hz`, NaN = not known), any array of numbers or text with one value a frame
     becomes a behaviour column under its own name. Archives of `write_recording` hold
-    ``behaviour/<column>``, ``trials/<column>`` and ``footprints/<part>`` as well. All other
-    arrays are left alone. Pickled contents are never read.
+    ``behaviour/<column>``, ``trials/<column>``, ``quality/<column>``, ``footprints/<part>``,
+    `timestamps_s`, `unit` and `notes` as well. All other arrays are left alone. Pickled
+    contents are never read.
 
     Parameters
     ----------
@@ -73,6 +75,11 @@ def read_traces_npz(
         behaviour = _behaviour(arrays, traces.shape[1])
         trials = _part(arrays, "trials/")
         name = str(arrays["name"]) if "name" in arrays else path.stem
+        timestamps_s = arrays.get("timestamps_s")
+        unit = str(arrays["unit"]) if "unit" in arrays else "dF/F"
+        quality = _part(arrays, "quality/")
+        notes = tuple(map(str, np.ravel(arrays["notes"]))) if "notes" in arrays else ()
+    usable = usable_traces(traces) if drop_unusable else slice(None)
     if drop_unusable:
         traces, footprints = leave_out_unusable(traces, footprints, source=str(path))
     return Recording(
@@ -83,6 +90,10 @@ def read_traces_npz(
         footprints=footprints,
         behaviour=pd.DataFrame(behaviour) if behaviour else None,
         trials=_table(trials, path) if trials else None,
+        timestamps_s=timestamps_s,
+        unit=unit,
+        quality=_quality(quality, usable, path) if quality else None,
+        notes=notes,
     )
 
 
@@ -96,8 +107,17 @@ def write_recording(recording: Recording, path: str | Path) -> None:
         "traces": recording.traces,
         "fps": np.float64(recording.frame_rate_hz),
         "name": np.str_(recording.name),
+        "unit": np.str_(recording.unit),
     }
-    for prefix, table in (("behaviour/", recording.behaviour), ("trials/", recording.trials)):
+    if recording.timestamps_s is not None:
+        arrays["timestamps_s"] = recording.timestamps_s
+    if recording.notes:
+        arrays["notes"] = np.array(recording.notes, dtype=np.str_)
+    for prefix, table in (
+        ("behaviour/", recording.behaviour),
+        ("trials/", recording.trials),
+        ("quality/", recording.quality),
+    ):
         if table is not None:
             arrays |= {f"{prefix}{column}": _plain_column(table[column]) for column in table}
     if recording.footprints is not None:
@@ -117,7 +137,7 @@ def recorded_rate_hz(arrays: Mapping[str, np.ndarray]) -> float | None:
 def _behaviour(arrays: Mapping[str, np.ndarray], n_frames: int) -> dict[str, np.ndarray]:
     columns = _part(arrays, "behaviour/")
     for name in arrays:
-        if "/" not in name and name not in ("traces", "name", *_RATE_KEYS):
+        if "/" not in name and name not in _OWN_KEYS:
             values = arrays[name]
             if values.shape == (n_frames,) and values.dtype.kind in _COLUMN_KINDS:
                 columns[name] = values
@@ -130,10 +150,19 @@ def _part(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray
     }
 
 
+def _quality(
+    columns: dict[str, np.ndarray], usable: np.ndarray | slice, path: Path
+) -> pd.DataFrame | None:
+    table = _table(columns, path)
+    return table.loc[usable].reset_index(drop=True)
+
+
 def _table(columns: dict[str, np.ndarray], path: Path) -> pd.DataFrame:
     lengths = {name: values.shape for name, values in columns.items()}
     if len(set(lengths.values())) != 1 or any(len(shape) != 1 for shape in lengths.values()):
-        raise RecordingError(f"{path}: the trial columns are of different length: {lengths}.")
+        raise RecordingError(
+            f"{path}: the columns of a table are of different length: {lengths}."
+        )
     return pd.DataFrame(columns)
 
 

@@ -198,8 +198,9 @@ class FollowedColumn(QWidget):
 
     def save_to(self, path: str | Path) -> None:
         """Write the selectivities to `path`: all as csv, the chosen column's as npz."""
-        from ..explore.files import write_selectivity, write_table
+        from ..explore.files import write_selectivity
         from ..explore.selectivity import feature_table
+        from ..io.tables import write_table
 
         found = self._session.selectivity
         try:

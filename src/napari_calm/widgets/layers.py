@@ -89,10 +89,10 @@ class SessionLayers:
             blending="additive",
         )
         activity.visible = True
-        self._show_rois(footprints, recording.traces)
+        self._show_rois(footprints, recording)
 
-    def _show_rois(self, footprints: Footprints, traces: np.ndarray) -> None:
-        features = roi_features(footprints, traces)
+    def _show_rois(self, footprints: Footprints, recording) -> None:
+        features = roi_features(footprints, recording.traces, recording.quality)
         rois = self.find(ROIS)
         arguments = self.geometry.of_image()
         if rois is None:
@@ -269,10 +269,14 @@ def token_colormap(n_codes: int) -> Colormap:
     )
 
 
-def roi_features(footprints: Footprints, traces: np.ndarray) -> pd.DataFrame:
+def roi_features(
+    footprints: Footprints,
+    traces: np.ndarray | None = None,
+    quality: pd.DataFrame | None = None,
+) -> pd.DataFrame:
     """Return one row a neuron; napari matches rows to labels by ``index``."""
     centroids = footprints.centroids_px
-    return pd.DataFrame(
+    features = pd.DataFrame(
         {
             "index": footprints.label_values,
             "neuron": np.arange(footprints.n_neurons),
@@ -280,6 +284,11 @@ def roi_features(footprints: Footprints, traces: np.ndarray) -> pd.DataFrame:
             "centroid_y_px": centroids[:, 0].round(2),
             "centroid_x_px": centroids[:, 1].round(2),
             "overlap_share": footprints.overlap_share.round(3),
-            "mean_dff": traces.mean(axis=1).round(4),
         }
     )
+    if traces is not None:
+        features["mean_dff"] = traces.mean(axis=1).round(4)
+    if quality is not None:
+        for name in quality.columns.difference(features.columns, sort=False):
+            features[name] = quality[name].to_numpy().round(3)
+    return features

@@ -5,13 +5,18 @@ from pathlib import Path
 from zipfile import BadZipFile, ZipFile
 
 from ..core.progress import run
+from .geometry import Geometry
+from .layer_sources import is_movie, place_of
 from .recording_layers import (
     BEHAVIOUR_KEY,
     OpenedFolder,
     layers_of_folder,
     movie_layer,
-    open_suite2p_steps,
+    open_movie_steps,
+    open_recording_steps,
+    open_rois_steps,
     rois_layer,
+    still_layer,
 )
 
 _SUITE2P_FILES = ("stat.npy", "F.npy")
@@ -48,7 +53,109 @@ def suite2p_reader(path):
 
 
 def _read_suite2p(path) -> list[tuple]:
-    return layers_of_folder(run(open_suite2p_steps(_folder_of(_single(path)))))
+    return layers_of_folder(run(open_recording_steps(_folder_of(_single(path)))))
+
+
+def recording_reader(path):
+    """Return a reader if `path` is what another program made of a movie, else None.
+
+    That is an NWB, CaImAn or EXTRACT file, minian's folder, or traces as parquet.
+    """
+    kind = _kind_of(path)
+    if kind in ("NWB file", "CaImAn results", "EXTRACT results", "minian results"):
+        return _read_recording
+    is_table = kind == "table" and _single(path).suffix.lower() == ".parquet"
+    return _read_recording if is_table else None
+
+
+def movie_reader(path):
+    """Return a reader if `path` is a movie that napari would open without its time, else None.
+
+    That is one in HDF5 or Zarr, or a TIFF that tells its frame rate; napari itself opens the
+    others as well.
+    """
+    from ..core.errors import CalmError
+    from ..io.tiff import TIFF_SUFFIXES, read_movie
+
+    single = _single(path)
+    if _kind_of(path) != "movie":
+        return None
+    if single.suffix.lower() in TIFF_SUFFIXES:
+        try:
+            if read_movie(single).frame_rate_hz is None:
+                return None
+        except CalmError:
+            return None
+    return _read_movie
+
+
+def rois_reader(path):
+    """Return a reader if `path` holds ROIs of ImageJ or Cellpose, else None."""
+    return _read_rois if _kind_of(path) in ("ImageJ ROIs", "Cellpose segmentation") else None
+
+
+def _kind_of(path) -> str:
+    from ..core.errors import CalmError
+    from ..io.kind import kind_of
+    from ..io.minian import minian_folder
+    from ..io.zarr_arrays import is_zarr
+
+    single = _single(path)
+    # Every folder that is dropped on napari comes by here: a few looks must do.
+    if single.is_dir() and not is_zarr(single) and minian_folder(single) is None:
+        return ""
+    try:
+        return str(kind_of(single))
+    except (CalmError, OSError):
+        return ""
+
+
+def _read_recording(path) -> list[tuple]:
+    single = _single(path)
+    from ..io.describe import describe
+    from ..io.kind import Kind, kind_of
+    from ..io.nwb import holds_traces
+
+    if kind_of(single) is Kind.NWB and not holds_traces(single):
+        return _read_movie(path)
+    if describe(single).get("frame_rate_hz", 0.0) is None:
+        return _rois_and_still(single)
+    return layers_of_folder(run(open_recording_steps(single)))
+
+
+def _rois_and_still(path: Path) -> list[tuple]:
+    """Show where the neurons are, and say what the traces lack: a rate is never made up."""
+    from napari.utils.notifications import show_warning
+
+    from ..io.rois import read_rois
+    from ..io.stills import read_still
+
+    footprints = read_rois(path)
+    layers = [rois_layer(footprints, name=f"{path.stem} ROIs", pixel_size_um=None)]
+    still = read_still(path, footprints.image_shape)
+    if still is not None:
+        layers.insert(0, still_layer(still, f"{path.stem} image", Geometry(1.0, None)))
+    show_warning(
+        f"{path.name} does not say its frame rate, so only its ROIs are shown. For the traces, "
+        "open the CalM panel, give the frame rate there and open it again with its buttons."
+    )
+    return layers
+
+
+def _read_movie(path) -> list[tuple]:
+    return [
+        run(open_movie_steps(path if isinstance(path, list) and path[1:] else _single(path)))
+    ]
+
+
+def _read_rois(path) -> list[tuple]:
+    import napari
+
+    viewer = napari.current_viewer()
+    layers = [] if viewer is None else [each for each in viewer.layers if is_movie(each)]
+    # ROIs are drawn on a movie: they belong onto the one that is open.
+    place = place_of(layers[-1] if layers else None)
+    return [run(open_rois_steps(_single(path), **place))]
 
 
 def _single(path) -> Path:

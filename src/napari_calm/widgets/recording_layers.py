@@ -32,19 +32,29 @@ class OpenedFolder:
 
 
 def open_movie_steps(path: str | Path) -> Steps[tuple]:
-    """Open a TIFF movie lazily, as a layer (data, arguments, type)."""
-    from ..io.tiff import read_movie
+    """Open a movie lazily, as a layer (data, arguments, type)."""
+    from ..io.movies import open_movie
 
     yield Progress(0, 1, "opening the movie")
-    return movie_layer(read_movie(path))
+    return movie_layer(open_movie(path))
 
 
-def open_rois_steps(path: str | Path) -> Steps[tuple]:
-    """Open a label image or a footprints archive, as a layer (data, arguments, type)."""
-    from ..io.labels import read_footprints
+def open_rois_steps(
+    path: str | Path,
+    *,
+    image_shape: tuple[int, int] | None = None,
+    pixel_size_um: float | None = None,
+) -> Steps[tuple]:
+    """Open ROIs of any kind, as a layer (data, arguments, type).
+
+    `image_shape` (height, width) and pixel size are those of the movie, which files of ROIs
+    do not tell.
+    """
+    from ..io.rois import read_rois
 
     yield Progress(0, 1, "opening the ROIs")
-    return rois_layer(read_footprints(path), name=Path(path).stem, pixel_size_um=None)
+    footprints = read_rois(path, image_shape=image_shape)
+    return rois_layer(footprints, name=Path(path).stem, pixel_size_um=pixel_size_um)
 
 
 def movie_layer(movie: Movie) -> tuple:
@@ -68,6 +78,7 @@ def rois_layer(footprints: Footprints, *, name: str, pixel_size_um: float | None
     """Return ROIs as a Labels layer that carries their weights and overlaps."""
     arguments = {
         "name": name,
+        "features": roi_features(footprints),
         "metadata": {FOOTPRINTS_KEY: footprints},
         "opacity": 0.5,
         **Geometry(1.0, pixel_size_um).of_image(),
@@ -75,28 +86,36 @@ def rois_layer(footprints: Footprints, *, name: str, pixel_size_um: float | None
     return footprints.label_image, arguments, "labels"
 
 
-def open_suite2p_steps(
-    folder: str | Path,
+def open_recording_steps(
+    path: str | Path,
     *,
     frame_rate_hz: float | None = None,
     drop_unusable: bool = False,
     cells_only: bool = False,
 ) -> Steps[OpenedFolder]:
-    """Read a suite2p folder with its mean image."""
-    from ..io.suite2p import describe_suite2p, read_suite2p_mean_image, read_suite2p_steps
+    """Read whatever holds a recording, with the still image that its source has."""
+    from ..io.read import read_recording_steps
+    from ..io.stills import read_still
+    from ..io.suite2p import describe_suite2p, is_suite2p
 
     yield Progress(0, 1, "reading traces and ROIs")
-    recording = yield from read_suite2p_steps(
-        folder,
+    recording = yield from read_recording_steps(
+        path,
         frame_rate_hz=frame_rate_hz,
         drop_unusable=drop_unusable,
         cells_only=cells_only,
     )
-    facts = describe_suite2p(folder)
-    note = ""
-    if "n_cells" in facts:
-        note = f"{facts['n_cells']} of {facts['n_rois']} ROIs are accepted as cells."
-    return OpenedFolder(recording, read_suite2p_mean_image(folder), note)
+    notes = list(recording.notes)
+    if Path(path).is_dir() and is_suite2p(path):
+        facts = describe_suite2p(path)
+        if "n_cells" in facts:
+            notes.insert(
+                0, f"{facts['n_cells']} of {facts['n_rois']} ROIs are accepted as cells."
+            )
+    still = None
+    if recording.footprints is not None and recording.movie is None:
+        still = read_still(path, recording.footprints.image_shape)
+    return OpenedFolder(recording, still, " ".join(notes))
 
 
 def layers_of_folder(opened: OpenedFolder) -> list[tuple]:
@@ -110,13 +129,7 @@ def layers_of_folder(opened: OpenedFolder) -> list[tuple]:
         arguments = {"name": f"{recording.name} movie", **geometry.of_frames()}
         layers.append((movie.frames, arguments, "image"))
     elif opened.mean_image is not None:
-        low, high = np.percentile(opened.mean_image, (1, 99.7))
-        arguments = {
-            "name": f"{recording.name} mean image",
-            "contrast_limits": (float(low), float(max(high, low + 1e-6))),
-            **geometry.of_image(),
-        }
-        layers.append((opened.mean_image, arguments, "image"))
+        layers.append(still_layer(opened.mean_image, f"{recording.name} mean image", geometry))
     if recording.footprints is None:
         layers.append(_raster(recording))
     else:
@@ -124,10 +137,17 @@ def layers_of_folder(opened: OpenedFolder) -> list[tuple]:
     return layers
 
 
+def still_layer(image: np.ndarray, name: str, geometry: Geometry) -> tuple:
+    """Return a still image of the field of view as a layer."""
+    low, high = np.percentile(image, (1, 99.7))
+    look = {"name": name, "contrast_limits": (float(low), float(max(high, low + 1e-6)))}
+    return image, {**look, **geometry.of_image()}, "image"
+
+
 def _rois(recording: Recording, geometry: Geometry) -> tuple:
     arguments = {
         "name": ROIS,
-        "features": roi_features(recording.footprints, recording.traces),
+        "features": roi_features(recording.footprints, recording.traces, recording.quality),
         "metadata": {ROLE_KEY: ROIS, RECORDING_KEY: recording},
         "opacity": 1.0,
         **geometry.of_image(),

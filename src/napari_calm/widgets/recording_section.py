@@ -7,14 +7,13 @@ import numpy as np
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QFileDialog, QHBoxLayout, QPushButton
 
-from ..core.errors import CalmError
-from ..core.footprints import Footprints
 from ..core.movie import Movie
 from ..core.recording import Recording
 from .behaviour_row import BehaviourRow
 from .geometry import Geometry, apply, known_frame_rate_hz, known_pixel_size_um
 from .job import Job
 from .layer_combo import LayerCombo
+from .layer_sources import footprints_of, is_movie, is_roi_source, place_of, rate_in_file
 from .layers import ROIS, role_of
 from .recording_columns import columns_of
 from .recording_layers import (
@@ -24,8 +23,8 @@ from .recording_layers import (
     OpenedFolder,
     layers_of_folder,
     open_movie_steps,
+    open_recording_steps,
     open_rois_steps,
-    open_suite2p_steps,
 )
 from .section import Section
 from .session import Session
@@ -41,25 +40,31 @@ class RecordingSection(Section):
         self._viewer, self._session, self._job = viewer, session, job
         self._rate_is_typed = False
         self._note = ""
-        self.open_suite2p = QPushButton(
-            "Open suite2p folder...", objectName="calm_open_suite2p"
-        )
+        self.open_suite2p = QPushButton("Open folder...", objectName="calm_open_suite2p")
         self.open_suite2p.setToolTip(
-            "Open a folder that holds stat.npy and F.npy (usually called plane0). Its traces, "
-            "less 0.7 of the neuropil, become dF/F; nothing needs to be extracted."
+            "Open the results of suite2p (the folder with stat.npy and F.npy; its traces, less "
+            "0.7 of the neuropil, become dF/F), of minian (A.zarr and C.zarr) or a session "
+            "folder. Nothing needs to be extracted."
+        )
+        self.open_file = QPushButton("Open file...", objectName="calm_open_file")
+        self.open_file.setToolTip(
+            "Open traces with their ROIs: NWB, CaImAn (hdf5), EXTRACT (mat), or traces as npz, "
+            "npy, csv or parquet. Where the file has no frame rate, give it below first."
         )
         self.open_movie = QPushButton("Open...", objectName="calm_open_movie")
         self.open_movie.setToolTip(
-            "Open a TIFF movie. Frames are read when they are shown, so size does not matter."
+            "Open a movie: TIFF, HDF5 or NWB; drop a Zarr folder on the window. Frames are "
+            "read when they are shown, so size does not matter."
         )
         self.open_rois = QPushButton("Open...", objectName="calm_open_rois")
         self.open_rois.setToolTip(
-            "Open ROIs: a label image (TIFF or PNG, 0 = background) or footprints (npz)."
+            "Open ROIs: a label image (TIFF or PNG, 0 = background), footprints (npz), ImageJ "
+            "ROIs (zip or roi) or Cellpose's _seg.npy."
         )
         self.open_sample = QPushButton("Open sample", objectName="calm_open_sample")
         self.open_sample.setToolTip("Open a small simulated Y-maze session with known ROIs.")
-        self.movie = LayerCombo(viewer, _is_movie, empty_text="no movie (time, y, x) open")
-        self.rois = LayerCombo(viewer, _is_roi_source, empty_text="no Labels layer open")
+        self.movie = LayerCombo(viewer, is_movie, empty_text="no movie (time, y, x) open")
+        self.rois = LayerCombo(viewer, is_roi_source, empty_text="no Labels layer open")
         self.frame_rate = QDoubleSpinBox(objectName="calm_frame_rate")
         self.frame_rate.setRange(0.0, 10_000.0)
         self.frame_rate.setDecimals(3)
@@ -73,9 +78,9 @@ class RecordingSection(Section):
         self.drop_unusable.setToolTip(
             "Neurons whose trace is constant or holds NaN are left out, instead of stopping."
         )
-        self.cells_only = QCheckBox("suite2p: accepted cells only")
+        self.cells_only = QCheckBox("Accepted cells only")
         self.cells_only.setToolTip(
-            "Of a suite2p folder, take only the ROIs that iscell.npy accepts as cells."
+            "Take only the ROIs that suite2p, CaImAn or the NWB file's table accepts as cells."
         )
         self.extract = QPushButton("Extract traces", objectName="calm_extract")
         self.extract.setToolTip(
@@ -87,6 +92,7 @@ class RecordingSection(Section):
         self.behaviour = BehaviourRow(session, job)
         self._lay_out()
         self.open_suite2p.clicked.connect(self._ask_for_suite2p)
+        self.open_file.clicked.connect(self._ask_for_file)
         self.open_movie.clicked.connect(self._ask_for_movie)
         self.open_rois.clicked.connect(self._ask_for_rois)
         self.open_sample.clicked.connect(self._open_sample)
@@ -95,7 +101,13 @@ class RecordingSection(Section):
         self.rois.layer_changed.connect(self._say_state)
         self.frame_rate.lineEdit().textEdited.connect(self._on_rate_typed)
         self.frame_rate.valueChanged.connect(self._say_state)
-        for opener in (self.open_suite2p, self.open_sample, self.open_movie, self.open_rois):
+        for opener in (
+            self.open_suite2p,
+            self.open_file,
+            self.open_sample,
+            self.open_movie,
+            self.open_rois,
+        ):
             job.guard(opener, lambda: "")
         job.guard(self.extract, self._missing)
         job.guard(self.show_traces, self._no_traces)
@@ -106,8 +118,8 @@ class RecordingSection(Section):
 
     def _lay_out(self) -> None:
         openers = QHBoxLayout()
-        openers.addWidget(self.open_suite2p, 3)
-        openers.addWidget(self.open_sample, 2)
+        for opener in (self.open_suite2p, self.open_file, self.open_sample):
+            openers.addWidget(opener)
         self.form.addRow(openers)
         self.form.addRow(self.cells_only)
         for name, combo, button in (
@@ -179,7 +191,7 @@ class RecordingSection(Section):
         self._job.start(steps(), title="Extract traces", on_done=on_done)
 
     def start_opening_movie(self, path: str | Path) -> None:
-        """Open a TIFF movie in the worker, show it and choose it."""
+        """Open a movie in the worker, show it and choose it."""
         self._job.start(
             open_movie_steps(path),
             title="Open movie",
@@ -189,7 +201,7 @@ class RecordingSection(Section):
     def start_opening_rois(self, path: str | Path) -> None:
         """Open ROIs in the worker, show them and choose them."""
         self._job.start(
-            open_rois_steps(path),
+            open_rois_steps(path, **place_of(self.movie.layer)),
             title="Open ROIs",
             on_done=lambda layer: self.rois.choose(self._add(*layer)),
         )
@@ -199,16 +211,16 @@ class RecordingSection(Section):
         self._viewer.reset_view()
         return layer
 
-    def start_suite2p(self, folder: str | Path) -> None:
-        """Read a suite2p folder in the worker and show it."""
+    def start_opening(self, path: str | Path) -> None:
+        """Read a folder or file that holds a recording in the worker and show it."""
         typed_hz = self.frame_rate_hz if self._rate_is_typed else None
-        steps = open_suite2p_steps(
-            folder,
+        steps = open_recording_steps(
+            path,
             frame_rate_hz=typed_hz,
             drop_unusable=self.drop_unusable.isChecked(),
             cells_only=self.cells_only.isChecked(),
         )
-        self._job.start(steps, title="Open suite2p folder", on_done=self._on_folder)
+        self._job.start(steps, title="Open recording", on_done=self._on_folder)
 
     def _on_folder(self, opened: OpenedFolder) -> None:
         for layer in self._viewer.layers:
@@ -223,22 +235,32 @@ class RecordingSection(Section):
 
     def _ask_for_movie(self) -> None:
         path, _ = QFileDialog.getOpenFileName(
-            self, "Open movie", "", "TIFF movies (*.tif *.tiff *.btf)"
+            self, "Open movie", "", "Movies (*.tif *.tiff *.btf *.h5 *.hdf5 *.nwb)"
         )
         if path:
             self.start_opening_movie(path)
 
     def _ask_for_rois(self) -> None:
         path, _ = QFileDialog.getOpenFileName(
-            self, "Open ROIs", "", "Label images and footprints (*.tif *.tiff *.png *.npz)"
+            self, "Open ROIs", "", "ROIs (*.tif *.tiff *.png *.npz *.zip *.roi *_seg.npy)"
         )
         if path:
             self.start_opening_rois(path)
 
     def _ask_for_suite2p(self) -> None:
-        folder = QFileDialog.getExistingDirectory(self, "Folder with stat.npy and F.npy")
+        folder = QFileDialog.getExistingDirectory(self, "Folder of suite2p or minian")
         if folder:
-            self.start_suite2p(folder)
+            self.start_opening(folder)
+
+    def _ask_for_file(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(
+            self,
+            "Open recording",
+            "",
+            "Recordings (*.nwb *.hdf5 *.h5 *.mat *.npz *.npy *.csv *.tsv *.parquet)",
+        )
+        if path:
+            self.start_opening(path)
 
     def _open_sample(self) -> None:
         self._viewer.open_sample(*SAMPLE)
@@ -264,7 +286,7 @@ class RecordingSection(Section):
         layer = self.movie.layer
         if layer is not None:
             # A rate typed for another movie says nothing about this one.
-            self.set_frame_rate_hz(known_frame_rate_hz(layer) or _rate_in_file(layer))
+            self.set_frame_rate_hz(known_frame_rate_hz(layer) or rate_in_file(layer))
         self._say_state()
 
     def _on_rate_typed(self) -> None:
@@ -314,35 +336,3 @@ class RecordingSection(Section):
             roi_layer.visible = False
             if movie_layer in layers and self._viewer.layers.selection.active == roi_layer:
                 self._viewer.layers.selection.active = movie_layer
-
-
-def footprints_of(
-    labels: np.ndarray, weighted: Footprints | None, *, source: str
-) -> Footprints:
-    """Return the weighted footprints that came with a label image, while it is unchanged."""
-    if weighted is not None and np.array_equal(weighted.label_image, labels):
-        return weighted
-    return Footprints.from_label_image(labels, source=source)
-
-
-def _is_movie(layer) -> bool:
-    is_image = layer.__class__.__name__ == "Image"
-    return is_image and layer.ndim == 3 and not layer.rgb and not role_of(layer)
-
-
-def _is_roi_source(layer) -> bool:
-    return layer.__class__.__name__ == "Labels" and layer.ndim == 2 and not role_of(layer)
-
-
-def _rate_in_file(layer) -> float | None:
-    """Return the frame rate in the TIFF file behind `layer`; None where there is none."""
-    path = layer.source.path
-    if path is None or Path(path).suffix.lower() not in (".tif", ".tiff", ".btf"):
-        return None
-    from ..io.tiff import read_movie
-
-    try:
-        return read_movie(path).frame_rate_hz
-    except CalmError:
-        # napari opened it in a way of its own; then nothing is known, which is fine here.
-        return None

@@ -1,0 +1,102 @@
+"""Movies of all kinds, opened without reading them."""
+
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+
+from ..core.errors import RecordingError
+from ..core.movie import Movie
+from .address import several_files, split_address
+from .hdf5 import is_hdf5, open_hdf5
+from .hdf5_movie import read_hdf5_movie
+from .nwb_movie import read_nwb_movie
+from .nwb_series import is_nwb
+from .tiff import read_movie
+from .tiff_files import read_movie_files, tiff_files_in
+from .zarr_arrays import is_zarr
+from .zarr_movie import read_zarr_movie
+
+
+def open_movie(
+    path: str | PathLike[str] | Sequence[str | PathLike[str]],
+    *,
+    dataset: str | None = None,
+    frame_rate_hz: float | None = None,
+    channel: int | None = None,
+    plane: int | None = None,
+    transpose: bool | None = None,
+) -> Movie:
+    """Open a movie in whatever format, without reading it.
+
+    Parameters
+    ----------
+    path : path, or sequence of paths
+        A TIFF, HDF5 or NWB file, a Zarr or OME-Zarr folder, or several TIFF files that make
+        one movie: a folder of them, a pattern (``run_*.tif``) or a list, in natural order.
+        ``file.h5::/group/data`` names a dataset.
+    dataset : str, optional
+        Dataset, series or array in a file that holds several.
+    frame_rate_hz : float, optional
+        Frames a second; goes before what the file says.
+    channel, plane : int, optional
+        Numbered from 1; needed where the file has several.
+    transpose : bool, optional
+        NWB: transpose the images, or do not, whatever the file shows.
+
+    Returns
+    -------
+    Movie
+
+    Raises
+    ------
+    RecordingError
+        If there is no such movie, or a choice is missing or impossible.
+    """
+    if isinstance(path, (str, PathLike)):
+        place, dataset = split_address(path, dataset)
+        files = several_files(place)
+    else:
+        files = several_files(path)
+    first = files[0]
+    if not first.exists():
+        raise RecordingError(f"{first}: there is no such file or folder.")
+    if len(files) == 1 and first.is_dir() and is_zarr(first):
+        return read_zarr_movie(
+            first, dataset=dataset, frame_rate_hz=frame_rate_hz, channel=channel, plane=plane
+        )
+    source, name = str(path if isinstance(path, (str, PathLike)) else first), first.stem
+    if len(files) == 1 and first.is_dir():
+        name, files = first.resolve().name, tiff_files_in(first)
+        if not files:
+            raise RecordingError(
+                f"{first}: the folder holds no TIFF file and is no Zarr movie."
+            )
+    if len(files) == 1:
+        return _of_one_file(files[0], dataset, frame_rate_hz, channel, plane, transpose)
+    return read_movie_files(
+        files,
+        name=name,
+        source=source,
+        frame_rate_hz=frame_rate_hz,
+        channel=channel,
+        plane=plane,
+    )
+
+
+def _of_one_file(
+    path: Path,
+    dataset: str | None,
+    frame_rate_hz: float | None,
+    channel: int | None,
+    plane: int | None,
+    transpose: bool | None,
+) -> Movie:
+    if is_hdf5(path):
+        with open_hdf5(path) as file:
+            nwb = is_nwb(file)
+        if nwb:
+            return read_nwb_movie(
+                path, dataset=dataset, frame_rate_hz=frame_rate_hz, transpose=transpose
+            )
+        return read_hdf5_movie(path, dataset=dataset, frame_rate_hz=frame_rate_hz)
+    return read_movie(path, frame_rate_hz=frame_rate_hz, channel=channel, plane=plane)
