@@ -226,7 +226,10 @@ def _reading(result: dict[str, Any]) -> str:
         "frame: over starts and neurons at the end of the horizon. CRPS: of a normal "
         "distribution with the training residuals' variance for references; for models twice "
         "the mean pinball loss over their quantiles, which for a true normal forecast lies "
-        f"off the exact score by {biases}. Adapting to a tenth still uses mean and deviation "
-        "of the whole training part. Intervals: bootstrap over recordings. Held out: no model "
-        f"of this table was trained on the recording. {rate}\n"
+        f"off the exact score by {biases}. Zero-shot: no weight is fitted to the recording; "
+        "what a model knows of it are statistics of its training part, two linear "
+        "continuations solved from them in closed form, and the context. Adapting to a tenth "
+        "still has these statistics of the whole training part. Intervals: bootstrap over "
+        "recordings. Held out: "
+        f"no model of this table was trained on the recording. {rate}\n"
     )

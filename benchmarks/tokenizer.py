@@ -1,7 +1,7 @@
 """The tokenizer on animals that gave nothing to training: score, ablation, sizes.
 
     python benchmarks/tokenizer.py --data DIR --out DIR [--model NAME ...]
-        [--only score|ablation|sizes] [--steps 300] [--seed 0]
+        [--only score|ablation|sizes] [--steps 600] [--seed 0]
 
 DIR holds recordings as npz (traces, fps) in subfolders fly, worm and zebrafish. `score`
 compares checkpoints with k-means and PCA on raw patches. `ablation` trains a small tokenizer
@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--model", nargs="*", default=["calm-mini"])
     parser.add_argument("--only", choices=PARTS, nargs="*", default=list(PARTS))
-    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
     try:

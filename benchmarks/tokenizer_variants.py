@@ -73,7 +73,7 @@ class Variant:
         """Its small network."""
         return TokenizerConfig(
             width=64, n_codes=self.n_codes, n_encoder_blocks=2, n_decoder_blocks=2,
-            window=self.frames, stride=self.frames, dropout=0.1,
+            window=self.frames, stride=self.frames, dropout=0.0,
         )  # fmt: skip
 
     def training(self, steps: int, seed: int) -> PretrainConfig:
@@ -85,7 +85,7 @@ class Variant:
             preprocessing=PREPROCESSING,
             tokenizer_training=TokenizerTrainingConfig(
                 OptimiserConfig(steps),
-                batch_traces=128,
+                batch_traces=32,
                 plain_steps=max(1, steps // 6),
                 revive_every=max(1, steps // 12) if self.revive else steps + 1,
                 **self.weights,  # type: ignore[arg-type]

@@ -16,6 +16,13 @@ if TYPE_CHECKING:
     from .core.recording import Recording
     from .core.representation import Representation
     from .core.token_map import TokenMap
+    from .explore.cluster import cluster
+    from .explore.clusters import Clusters
+    from .explore.embed import embed
+    from .explore.neuron_embedding import NeuronEmbedding
+    from .explore.probe import Probe, probe
+    from .explore.selectivity import Selectivity, selectivity
+    from .explore.trajectories import Trajectories, trajectories
     from .extraction.extract import extract
     from .io.read import read_recording
     from .model.adaptation import Adaptation, load_adaptation
@@ -32,40 +39,60 @@ __version__ = "0.1.0"
 _HOMES = {
     "Adaptation": "model.adaptation",
     "CalmModel": "model.calm",
+    "Clusters": "explore.clusters",
     "Footprints": "core.footprints",
     "Forecast": "core.forecast",
     "Movie": "core.movie",
+    "NeuronEmbedding": "explore.neuron_embedding",
+    "Probe": "explore.probe",
     "Recording": "core.recording",
     "Representation": "core.representation",
+    "Selectivity": "explore.selectivity",
     "TokenMap": "core.token_map",
+    "Trajectories": "explore.trajectories",
     "adapt": "train.adapt",
     "available_models": "model.checkpoint",
+    "cluster": "explore.cluster",
+    "embed": "explore.embed",
     "extract": "extraction.extract",
     "import_release": "model.release",
     "load_adaptation": "model.adaptation",
     "load_model": "model.checkpoint",
+    "probe": "explore.probe",
     "read_recording": "io.read",
     "save_model": "model.checkpoint",
+    "selectivity": "explore.selectivity",
     "simulate_session": "simulate.session",
+    "trajectories": "explore.trajectories",
 }
 __all__ = [
     "Adaptation",
     "CalmModel",
+    "Clusters",
     "Footprints",
     "Forecast",
     "Movie",
+    "NeuronEmbedding",
+    "Probe",
     "Recording",
     "Representation",
+    "Selectivity",
     "TokenMap",
+    "Trajectories",
     "adapt",
     "available_models",
+    "cluster",
+    "embed",
     "extract",
     "import_release",
     "load_adaptation",
     "load_model",
+    "probe",
     "read_recording",
     "save_model",
+    "selectivity",
     "simulate_session",
+    "trajectories",
 ]
 
 

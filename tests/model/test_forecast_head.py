@@ -8,13 +8,16 @@ from napari_calm.model.calm import CalmModel
 from napari_calm.model.config import ForecastHeadConfig
 from napari_calm.model.expectation import couple
 from napari_calm.model.forecast_head import (
+    FIRST_TRUST,
+    N_PORTRAIT,
     QUANTILE_LEVELS,
     ForecastHead,
     HeadForecast,
     forecast_loss,
     horizon_weights,
 )
-from napari_calm.preprocess.portrait import N_NEURON_FEATURES, N_PAIR_FEATURES
+from napari_calm.preprocess.continuation import N_CONTINUATIONS
+from napari_calm.preprocess.portrait import N_PAIR_FEATURES
 
 
 def lively(model, seed=0):
@@ -39,21 +42,40 @@ def a_recording(n_neurons=7, n_frames=300, seed=0):
     return Recording(walk * 0.1 + rng.normal(size=walk.shape), frame_rate_hz=6.0)
 
 
-def inputs(n_neurons=5, n_tokens=2, width=16, recent=16, seed=0):
+def inputs(n_neurons=5, n_tokens=2, width=16, recent=16, horizon=16, seed=0):
     rng = torch.Generator().manual_seed(seed)
     return (
         torch.randn(1, n_neurons, n_tokens, width, generator=rng),
         torch.randn(1, n_neurons, n_tokens, recent, generator=rng),
-        torch.randn(1, n_neurons, N_NEURON_FEATURES, generator=rng),
+        torch.randn(1, n_neurons, N_PORTRAIT, generator=rng),
         torch.randn(1, n_neurons, n_neurons, N_PAIR_FEATURES, generator=rng),
+        torch.randn(1, n_neurons, n_tokens, N_CONTINUATIONS, horizon, generator=rng),
     )
 
 
-def test_a_new_head_forecasts_half_way_between_the_last_frame_and_the_contexts_mean():
+def test_a_new_head_trusts_half_the_last_frame_and_the_continuations_a_little():
     head = ForecastHead(ForecastHeadConfig(horizon_frames=8, n_heads=2), 16).eval()
-    hidden, recent, portrait, pairs = inputs()
-    mean = head(hidden, recent, portrait, pairs).mean
-    torch.testing.assert_close(mean, 0.5 * recent[..., -1:].expand_as(mean))
+    given = inputs(horizon=8)
+    _, recent, _, _, continued = given
+    trust = np.exp(FIRST_TRUST) / (1 + N_CONTINUATIONS * np.exp(FIRST_TRUST))
+    own = 0.5 * recent[..., -1:].expand(-1, -1, -1, 8)
+    expected = (1 - N_CONTINUATIONS * trust) * own + trust * continued.sum(-2)
+    torch.testing.assert_close(head(*given).mean, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_no_mean_lies_outside_what_the_head_and_the_continuations_say():
+    head = ForecastHead(ForecastHeadConfig(horizon_frames=8, n_heads=2), 16).eval()
+    hidden, recent, portrait, pairs, continued = inputs(horizon=8)
+    with torch.no_grad():
+        for part in (head.trust_of_state, *head.trust_of_portrait):
+            for parameter in part.parameters():
+                parameter.normal_(0, 3)
+    own = 0.5 * recent[..., -1:].expand(-1, -1, -1, 8)
+    said = torch.cat([own[..., None, :], continued], dim=-2)
+    mean = head(hidden, recent, portrait, pairs, continued).mean
+    assert (mean <= said.amax(-2) + 1e-5).all()
+    assert (mean >= said.amin(-2) - 1e-5).all()
+    assert ((mean - continued[..., 0, :]).abs() < 0.05).any()  # one is trusted altogether
 
 
 def test_quantiles_never_cross(model):
@@ -62,18 +84,22 @@ def test_quantiles_never_cross(model):
 
 
 def test_the_order_of_the_neurons_does_not_matter(model):
-    hidden, recent, portrait, pairs = inputs()
+    hidden, recent, portrait, pairs, continued = inputs()
     order = torch.tensor([3, 0, 4, 1, 2])
-    plain = model.forecast_head(hidden, recent, portrait, pairs)
+    plain = model.forecast_head(hidden, recent, portrait, pairs, continued)
     permuted = model.forecast_head(
-        hidden[:, order], recent[:, order], portrait[:, order], pairs[:, order][:, :, order]
+        hidden[:, order],
+        recent[:, order],
+        portrait[:, order],
+        pairs[:, order][:, :, order],
+        continued[:, order],
     )
     torch.testing.assert_close(permuted.mean, plain.mean[:, order], rtol=1e-4, atol=1e-5)
 
 
 def test_every_input_reaches_the_forecast(model):
     found = model.forecast_head(*inputs()).mean
-    for place in range(4):
+    for place in range(5):
         changed = list(inputs())
         changed[place] = changed[place] * 1.5
         assert not torch.allclose(model.forecast_head(*changed).mean, found, atol=1e-3)

@@ -50,6 +50,24 @@ def test_scale_and_offset_of_a_neuron_do_not_matter():
     )
 
 
+def test_a_population_continued_in_centred_units_is_the_same_in_its_own():
+    rng = np.random.default_rng(5)
+    history = np.cumsum(rng.normal(size=(4, 600)), axis=1) * [[1], [5], [0.2], [3]] + 7
+    context = history[:, -48:]
+    normalisation = normalisation_from(history, context, "context")
+    found = portrait_of(history, context, normalisation, 6.0)
+    every = np.arange(4)
+    continuation = found.continuation(every)
+    recent = normalisation.apply(context)[:, None]
+    ahead = found.continued(continuation, every, recent, 12)
+    assert ahead.shape == (4, 1, 2, 12)
+    spread = history.std(axis=1, keepdims=True)
+    own_units = (history - history.mean(axis=1, keepdims=True)) / spread
+    own = continuation.forecasts(own_units[None, :, -4:].astype(np.float32), 12)[0, 1]
+    expected = own * spread + history.mean(axis=1, keepdims=True)
+    np.testing.assert_allclose(normalisation.undo(ahead[:, 0, 1]), expected, rtol=1e-3)
+
+
 def test_a_history_as_short_as_the_context_still_gives_finite_features():
     history = np.random.default_rng(4).normal(size=(4, 20)).astype(np.float32)
     found = portrait(history, n_context=20)

@@ -8,14 +8,8 @@ from napari_calm.core.errors import CalmError, CheckpointError, RecordingError
 from napari_calm.core.recording import Recording
 from napari_calm.model.adaptation import load_adaptation
 from napari_calm.model.calm import CalmModel
-from napari_calm.model.population_skip import KNOTS
 from napari_calm.train.adapt import AdaptConfig, adapt
 from napari_calm.train.config import OptimiserConfig
-from napari_calm.train.population_fit import (
-    MOST_TRUST,
-    PopulationWindows,
-    fit_population_skip,
-)
 
 QUICK = AdaptConfig(
     optimiser=OptimiserConfig(steps=40, learning_rate=3e-3, average_decay=0.8, patience=3),
@@ -144,34 +138,3 @@ def test_too_short_a_recording_and_a_model_without_head_are_explained():
         adapt(a_model(), a_ring(n_frames=38))
     with pytest.raises(CalmError, match="no forecast head"):
         adapt(CalmModel.random(), a_ring())
-
-
-def test_the_population_map_finds_a_known_linear_process():
-    rng = np.random.default_rng(0)
-    rotation = np.linalg.qr(rng.normal(size=(6, 6)))[0] * 0.95
-    x = np.zeros((6, 4000))
-    for t in range(1, 4000):
-        x[:, t] = rotation @ x[:, t - 1] + 0.3 * rng.normal(size=6)
-    scale, mean = x.std(axis=1), x.mean(axis=1)
-
-    def windows(first, last):
-        return PopulationWindows(
-            x,
-            np.arange(first, last),
-            context_frames=48,
-            future_frames=8,
-            scale=scale,
-            mean=mean,
-        )
-
-    validated = windows(3200, 3900)
-    skip = fit_population_skip(windows(48, 3100), validated, np.zeros((700, 6, 8)))
-    np.testing.assert_allclose(skip.trust, MOST_TRUST)
-    zero = np.zeros((6, 8))
-    for knot in KNOTS[:3]:
-        found, expected = [], []
-        for units, level in zip(validated.units, validated.level, strict=True):
-            found.append(skip.correction(units, level, zero)[:, knot - 1] * scale)
-            now = (units[:, -1] + level) * scale
-            expected.append(np.linalg.matrix_power(rotation, knot) @ now - level * scale)
-        assert np.corrcoef(np.ravel(found), np.ravel(expected))[0, 1] > 0.97

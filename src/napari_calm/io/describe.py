@@ -151,6 +151,52 @@ def _describe_tokens(path: Path) -> dict[str, Any]:
     }
 
 
+def _describe_clusters(path: Path) -> dict[str, Any]:
+    with open_npz(path) as arrays:
+        labels = arrays["labels"]
+        return {
+            "n_neurons": int(labels.size),
+            "n_clusters": int(labels.max()) + 1,
+            "n_without_cluster": int((labels < 0).sum()),
+            **{name: arrays[name].item() for name in ("source", "method", "recording_name")},
+            "model": arrays["model_name"].item(),
+        }
+
+
+def _describe_embedding(path: Path) -> dict[str, Any]:
+    with open_npz(path) as arrays:
+        n_neurons, n_dimensions = arrays["vectors"].shape
+        return {
+            "n_neurons": n_neurons,
+            "n_dimensions": n_dimensions,
+            **{name: arrays[name].item() for name in ("source", "recording_name")},
+            "model": arrays["model_name"].item(),
+        }
+
+
+def _describe_selectivity(path: Path) -> dict[str, Any]:
+    with open_npz(path) as arrays:
+        return {
+            "n_neurons": int(arrays["d_prime"].size),
+            "column": arrays["column"].item(),
+            "bins": arrays["bins"].tolist(),
+            "n_significant": int((arrays["q_value"] <= 0.05).sum()),
+            "recording_name": arrays["recording_name"].item(),
+        }
+
+
+def _describe_trajectories(path: Path) -> dict[str, Any]:
+    with open_npz(path) as arrays:
+        n_components, n_frames = arrays["states"].shape
+        return {
+            "n_components": n_components,
+            "n_frames": n_frames,
+            "frame_rate_hz": arrays["frame_rate_hz"].item(),
+            "trial_types": arrays["trial_types"].tolist(),
+            "model": arrays["model_name"].item(),
+        }
+
+
 def _describe_checkpoint(path: Path) -> dict[str, Any]:
     weights = path / "model.safetensors"
     try:
@@ -178,5 +224,9 @@ _DESCRIBE = {
     Kind.FOOTPRINTS: _describe_footprints,
     Kind.FORECAST: _describe_forecast,
     Kind.TOKENS: _describe_tokens,
+    Kind.CLUSTERS: _describe_clusters,
+    Kind.EMBEDDING: _describe_embedding,
+    Kind.SELECTIVITY: _describe_selectivity,
+    Kind.TRAJECTORIES: _describe_trajectories,
     Kind.CHECKPOINT: _describe_checkpoint,
 }

@@ -15,6 +15,10 @@ _TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _ARCHIVES = (
     ({"quantiles", "quantile_levels", "start_frame"}, "FORECAST"),
     ({"tokens", "n_codes", "frames_per_token"}, "TOKENS"),
+    ({"labels", "confidence", "stability"}, "CLUSTERS"),
+    ({"vectors", "halves"}, "EMBEDDING"),
+    ({"tuning", "d_prime", "q_value"}, "SELECTIVITY"),
+    ({"states", "averages", "trial_types"}, "TRAJECTORIES"),
     ({"traces"}, "TRACES"),
     ({"indices", "indptr", "image_shape"}, "FOOTPRINTS"),
 )
@@ -31,6 +35,10 @@ class Kind(StrEnum):
     FOOTPRINTS = "footprints archive"
     FORECAST = "forecast"
     TOKENS = "token map"
+    CLUSTERS = "clusters"
+    EMBEDDING = "neuron embedding"
+    SELECTIVITY = "selectivity"
+    TRAJECTORIES = "population trajectories"
     CHECKPOINT = "checkpoint"
 
 

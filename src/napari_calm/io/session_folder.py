@@ -10,6 +10,7 @@ from ..core.errors import RecordingError
 from ..core.footprints import Footprints
 from ..core.movie import Movie
 from ..core.recording import Recording
+from .behaviour import read_table
 from .labels import read_footprints
 from .npz import open_npz
 from .tiff import read_movie
@@ -119,10 +120,4 @@ def _traces_rate(path: Path, movie: Movie, frame_rate_hz: float | None) -> float
 
 
 def _read_csv(path: Path) -> pd.DataFrame | None:
-    if not path.is_file():
-        return None
-    try:
-        return pd.read_csv(path)
-    except (OSError, ValueError) as error:
-        # pandas' own parser errors are ValueErrors.
-        raise RecordingError(f"{path}: not a readable CSV table ({error}).") from error
+    return read_table(path) if path.is_file() else None

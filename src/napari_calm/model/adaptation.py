@@ -14,19 +14,17 @@ from torch import Tensor, nn
 from ..core.atomic import replacing
 from ..core.errors import CheckpointError, RecordingError
 from ..core.recording import Recording
-from .population_skip import PopulationSkip
 
 if TYPE_CHECKING:
     from .calm import CalmModel
 
 FORMAT = "napari-calm adaptation 1"
 ROWS = ("neuron_rows", "session_row")
-SKIP = ("components", "weights", "bias", "trust")
 
 
 @dataclass(frozen=True, eq=False)
 class Adaptation:
-    """Rows, head and population map fitted to one recording, and what they brought.
+    """Rows and head fitted to one recording, and what they brought.
 
     Parameters
     ----------
@@ -37,8 +35,8 @@ class Adaptation:
     roi_labels : numpy.ndarray of int, (neurons,)
         Neurons the rows belong to, in order.
     weights : dict of Tensor
-        ``neuron_rows`` (neurons, width), ``session_row`` (width,), ``skip.*`` of the
-        population map and ``head.*`` of the forecast head; empty where adapting did not help.
+        ``neuron_rows`` (neurons, width), ``session_row`` (width,) and ``head.*`` of
+        the forecast head; empty where adapting did not help.
     zero_shot_mse, adapted_mse : float
         Mean squared error on the validation part, in units of each neuron's variance.
     """
@@ -184,7 +182,3 @@ def _fit_in(model: "CalmModel", weights: dict[str, Tensor]) -> None:
             if name.startswith("head.")
         }
         model.forecast_head.load_state_dict(model.forecast_head.state_dict() | head)
-    if f"skip.{SKIP[0]}" in weights:
-        model.population_skip = PopulationSkip(
-            **{name: weights[f"skip.{name}"].cpu().numpy() for name in SKIP}
-        )

@@ -26,7 +26,6 @@ from .config import (
 from .dynamics import Dynamics
 from .forecast_head import ForecastHead
 from .forecasting import Expectation, forecast_steps
-from .population_skip import PopulationSkip
 from .representing import represent_steps
 from .tokenising import tokenize_steps
 from .tokenizer import Tokenizer
@@ -55,7 +54,6 @@ class CalmModel(nn.Module):
         self.config = config
         # What was fitted to one recording, where this is an adapted copy of a model.
         self.adaptation: Adaptation | None = None
-        self.population_skip: PopulationSkip | None = None
         self.tokenizer = Tokenizer(config.tokenizer)
         self.dynamics = Dynamics(config.dynamics)
         self.behaviour = (

@@ -243,7 +243,7 @@ class CalmConfig:
         head = 0
         if self.forecast_head is not None:
             h, w = self.forecast_head, self.dynamics.width
-            head = w * (6 * w + 12 * h.horizon_frames) + 65 * h.horizon_frames * (
+            head = w * (6 * w + 18 * h.horizon_frames + 120) + 65 * h.horizon_frames * (
                 h.recent_frames + 1
             )
         return tokenizer + dynamics + behaviour + head

@@ -1,5 +1,6 @@
 """Mean and quantiles from the forecast head, and samples brought in line with them."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -7,7 +8,8 @@ import torch
 from scipy.special import ndtri
 
 from ..core.progress import Progress, Steps
-from ..preprocess.portrait import LEVEL, Portrait
+from ..preprocess.continuation import Continuation
+from ..preprocess.portrait import Portrait
 from .forecast_head import QUANTILE_LEVELS
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ def expectation_steps(
     neuron_ids: np.ndarray | None,
     session_id: int | None,
     seed: int,
+    continuation_of: Callable[[np.ndarray], Continuation] | None = None,
 ) -> Steps[np.ndarray]:
     """Mean and quantiles of the frames after the context, in centred units.
 
@@ -35,6 +38,9 @@ def expectation_steps(
     tokens : numpy.ndarray of int, (neurons, context tokens)
     portrait : Portrait
         Of the same neurons.
+    continuation_of : callable, optional
+        Gives the continuation of some neurons (n,) of int where it is known already; made of
+        the portrait if not given.
 
     Returns
     -------
@@ -53,7 +59,12 @@ def expectation_steps(
     def tensor(values: np.ndarray) -> torch.Tensor:
         return torch.as_tensor(values, device=model.device)[None]
 
+    n_recent, n_horizon = head.config.recent_frames, head.config.horizon_frames
     for number, group in enumerate(np.array_split(order, n_groups)):
+        recent = units[group, None, -n_recent:]
+        continuation = (continuation_of or portrait.continuation)(group)
+        continued = portrait.continued(continuation, group, recent, n_horizon)
+        features = np.concatenate([portrait.neurons[group], continuation.skill], axis=1)
         frames = units[group].reshape(len(group), tokens.shape[1], -1)
         hidden = model.dynamics(
             tensor(tokens[group]),
@@ -63,20 +74,14 @@ def expectation_steps(
         )
         forecast = head(
             hidden[:, :, -1:],
-            tensor(units[group, None, -head.config.recent_frames :]),
-            tensor(portrait.neurons[group]),
+            tensor(recent),
+            tensor(features),
             tensor(portrait.pairs(group).astype(np.float32)),
+            tensor(continued),
         )
         found[0, group] = forecast.mean[0, :, 0].cpu().numpy()
         found[1:, group] = forecast.quantiles[0, :, 0].permute(2, 0, 1).cpu().numpy()
         yield Progress(number + 1, n_groups, "Forecasting the mean and its bands")
-    if model.population_skip is not None:
-        # The map speaks in units of the recording's deviation, the head in the context's.
-        spread = portrait.spread[:, None]
-        correction = model.population_skip.correction(
-            units / spread, portrait.neurons[:, LEVEL] / portrait.spread, found[0] / spread
-        )
-        found += correction * spread
     return found
 
 

@@ -6,10 +6,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..preprocess.continuation import N_CONTINUATIONS, N_SKILL_FEATURES
 from ..preprocess.portrait import LEVEL, N_NEURON_FEATURES, N_PAIR_FEATURES
 from .config import ForecastHeadConfig
 
 MIX_GAIN = 6.0
+# Scores of the continuations beside the 0 of the head's own forecast, before training.
+FIRST_TRUST = -2.0
+N_PORTRAIT = N_NEURON_FEATURES + N_SKILL_FEATURES
 QUANTILE_LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
@@ -28,9 +32,12 @@ class ForecastHead(nn.Module):
 
     1. the hidden state after the last token, which knows the past of all neurons as tokens,
     2. the last frames themselves, whose detail the tokens lose, by a linear skip whose
-       weights depend on the neuron's portrait (see `preprocess.portrait`), and
+       weights depend on the neuron's portrait (see `preprocess.portrait`),
     3. the other neurons' hidden states and last frames, weighted by the correlations of the
-       portrait: which neurons go together is known before anything is fitted.
+       portrait: which neurons go together is known before anything is fitted, and
+    4. how a linear system solved from this history would go on (see
+       `preprocess.continuation`), and how well that did in it: what it learned from other
+       animals is how far to trust such a continuation and what it misses.
     """
 
     stretch: Tensor
@@ -41,7 +48,8 @@ class ForecastHead(nn.Module):
         n_levels = len(QUANTILE_LEVELS)
         self.n_skip = c.recent_frames + 1  # the level of the context comes along
         self.recent_in = nn.Linear(self.n_skip, width)
-        self.portrait_in = nn.Linear(N_NEURON_FEATURES, width)
+        self.portrait_in = nn.Linear(N_PORTRAIT, width)
+        self.continued_in = nn.Linear(N_CONTINUATIONS * c.horizon_frames, width)
         self.norm_pop = nn.LayerNorm(width)
         self.qkv = nn.Linear(width, 3 * width, bias=False)
         self.pair_bias = _small_net(N_PAIR_FEATURES, 16, c.n_heads)
@@ -54,18 +62,32 @@ class ForecastHead(nn.Module):
         self.mean_out = nn.Linear(2 * width, c.horizon_frames)
         self.spread_out = nn.Linear(2 * width, c.horizon_frames * n_levels)
         self.skip = nn.Parameter(torch.zeros(c.horizon_frames, self.n_skip))
-        self.skip_gate = _small_net(N_NEURON_FEATURES, 64, c.horizon_frames * self.n_skip)
+        self.skip_gate = _small_net(N_PORTRAIT, 64, c.horizon_frames * self.n_skip)
+        self.trust_of_portrait = _small_net(N_PORTRAIT, 32, N_CONTINUATIONS * c.horizon_frames)
+        self.trust_of_state = nn.Linear(2 * width, N_CONTINUATIONS * c.horizon_frames)
         self.dropout = nn.Dropout(c.dropout)
         # How much wider than learned the bands must be to hold what they say; see `calibrate`.
         self.register_buffer("stretch", torch.ones(c.horizon_frames, n_levels))
         with torch.no_grad():
-            for last in (self.mean_out, self.spread_out, self.skip_gate[-1]):
+            for last in (
+                self.mean_out,
+                self.spread_out,
+                self.skip_gate[-1],
+                self.trust_of_portrait[-1],
+                self.trust_of_state,
+            ):
                 for parameter in last.parameters():
                     parameter.zero_()
             self.skip[:, -2] = 0.5  # starts half way between copying and the context's mean
+            self.trust_of_state.bias.fill_(FIRST_TRUST)
 
     def forward(
-        self, hidden: Tensor, recent: Tensor, portrait: Tensor, pairs: Tensor
+        self,
+        hidden: Tensor,
+        recent: Tensor,
+        portrait: Tensor,
+        pairs: Tensor,
+        continued: Tensor,
     ) -> HeadForecast:
         """Forecast the frames after each of some tokens.
 
@@ -75,8 +97,11 @@ class ForecastHead(nn.Module):
             The dynamics' states after these tokens.
         recent : Tensor, (batch, neurons, tokens, recent_frames)
             The frames up to each token's end, in centred units.
-        portrait : Tensor, (batch, neurons, N_NEURON_FEATURES)
+        portrait : Tensor, (batch, neurons, N_PORTRAIT)
+            Features of the neurons, then the skill of their continuations.
         pairs : Tensor, (batch, neurons, neurons, N_PAIR_FEATURES)
+        continued : Tensor, (batch, neurons, tokens, N_CONTINUATIONS, horizon_frames)
+            Linear continuations, in centred units.
 
         Returns
         -------
@@ -88,10 +113,12 @@ class ForecastHead(nn.Module):
         level = portrait[:, :, None, LEVEL, None].expand(-1, -1, n_tokens, 1)
         frames = torch.cat([recent, level], dim=-1)
         h = hidden + self.recent_in(frames) + self.portrait_in(portrait)[:, :, None]
+        h = h + self.continued_in(continued.flatten(-2))
         h = h + self.dropout(self._population(h, frames, pairs))
         trunk = self.trunk(self.norm_out(h))
         gate = self.skip_gate(portrait).view(batch, n_neurons, c.horizon_frames, self.n_skip)
-        mean = self.mean_out(trunk) + frames @ (self.skip + gate).transpose(-1, -2)
+        own = self.mean_out(trunk) + frames @ (self.skip + gate).transpose(-1, -2)
+        mean = self._mixed(own, continued, trunk, portrait)
         offsets = self.spread_out(trunk).unflatten(-1, (c.horizon_frames, -1))
         return HeadForecast(mean, self._quantiles(mean, offsets))
 
@@ -113,6 +140,14 @@ class ForecastHead(nn.Module):
         mixed = torch.einsum("bijk,bjtf->bitkf", weights, frames).flatten(-2)
         out: Tensor = self.pop_out(torch.cat([attended.transpose(1, 2), mixed], dim=-1))
         return out
+
+    def _mixed(self, own: Tensor, continued: Tensor, trunk: Tensor, portrait: Tensor) -> Tensor:
+        """Weigh the head's own forecast and the continuations, horizon by horizon."""
+        scores = self.trust_of_state(trunk) + self.trust_of_portrait(portrait)[:, :, None]
+        scores = F.pad(scores.unflatten(-1, continued.shape[-2:]), (0, 0, 1, 0))
+        said = torch.cat([own[..., None, :], continued], dim=-2)
+        mean: Tensor = (scores.softmax(-2) * said).sum(-2)
+        return mean
 
     def _quantiles(self, mean: Tensor, offsets: Tensor) -> Tensor:
         """Quantiles that cannot cross: steps away from the median are positive."""

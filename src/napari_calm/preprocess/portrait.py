@@ -9,11 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .continuation import LAGS, Continuation, continuation_of
 from .normalise import Normalisation
 
 LAGS_FRAMES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
 PAIR_LAG_FRAMES = 4
-MOST_FRAMES = 2048
+MOST_FRAMES = 4096
 N_NEURON_FEATURES = len(LAGS_FRAMES) + 7
 LEVEL = len(LAGS_FRAMES) + 2  # place of the context's level among a neuron's features
 N_PAIR_FEATURES = 4
@@ -31,6 +32,8 @@ class Portrait:
         of the number of frames.
     spread : numpy.ndarray, (neurons,)
         Deviation of the history in units of the context's scale, at most about 1.
+    offset : numpy.ndarray, (neurons,)
+        Centre of the centred units less the history's mean, in units of the context's scale.
     units : numpy.ndarray, (neurons, frames)
         The history that pairs are correlated on, mean 0 and unit variance.
     """
@@ -38,6 +41,7 @@ class Portrait:
     neurons: np.ndarray
     units: np.ndarray
     spread: np.ndarray
+    offset: np.ndarray
 
     def pairs(self, neurons: np.ndarray) -> np.ndarray:
         """Correlations of the chosen neurons (n,) of int, (n, n, N_PAIR_FEATURES).
@@ -50,6 +54,39 @@ class Portrait:
             [_correlation(x, 0), _correlation(x, 1), lagged, lagged.T], axis=-1
         )
         return pairs
+
+    def continuation(self, neurons: np.ndarray) -> Continuation:
+        """Fit linear forecasts of the chosen neurons (n,) of int to the history."""
+        return continuation_of(self.units[neurons])
+
+    def continued(
+        self,
+        continuation: Continuation,
+        neurons: np.ndarray,
+        recent: np.ndarray,
+        horizon_frames: int,
+    ) -> np.ndarray:
+        """Forecast the chosen neurons from some moments, all in centred units.
+
+        Parameters
+        ----------
+        continuation : Continuation
+            Of these neurons.
+        neurons : numpy.ndarray of int, (n,)
+        recent : numpy.ndarray, (n, moments, frames)
+            The frames up to each moment, at least `continuation.LAGS` of them.
+        horizon_frames : int
+
+        Returns
+        -------
+        numpy.ndarray, (n, moments, continuations, horizon_frames)
+        """
+        spread, offset = (each[neurons][:, None, None] for each in (self.spread, self.offset))
+        newest = (recent[..., -LAGS:] + offset) / spread
+        found = continuation.forecasts(newest.swapaxes(0, 1), horizon_frames)
+        by_neuron = found.transpose(2, 0, 1, 3)
+        centred: np.ndarray = by_neuron * spread[..., None] - offset[..., None]
+        return centred.astype(np.float32)
 
 
 def portrait_of(
@@ -96,6 +133,7 @@ def portrait_of(
         neurons=np.concatenate(columns, axis=1).astype(np.float32),
         units=units,
         spread=(spread / scale)[:, 0],
+        offset=(normalisation.centre - mean[:, 0]) / normalisation.scale,
     )
 
 

@@ -3,7 +3,7 @@
 import copy
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -16,9 +16,7 @@ from ..model.adaptation import Adaptation, with_rows
 from ..model.calm import CalmModel
 from ..model.expectation import expectation_steps
 from ..model.forecast_head import forecast_loss, horizon_weights
-from ..model.population_skip import PopulationSkip
 from ..model.tokenising import token_rows_steps
-from ..preprocess.normalise import normalisation_from
 from .calibrate import calibrate
 from .config import OptimiserConfig
 from .data import Window, WindowSampler
@@ -30,7 +28,6 @@ from .dynamics_training import (
     weighted_mean,
 )
 from .optimise import Curve, optimise_steps
-from .population_fit import PopulationWindows, fit_population_skip
 
 Found = tuple[Tensor, dict[str, float]]
 
@@ -62,13 +59,13 @@ class AdaptConfig:
     optimiser: OptimiserConfig = field(
         default_factory=lambda: OptimiserConfig(
             steps=240,
-            learning_rate=5e-4,
+            learning_rate=1e-3,
             weight_decay=1e-2,
             average_decay=0.95,
             patience=5,
         )
     )
-    batch_populations: int = 8
+    batch_populations: int = 4
     population: int = 64
     head_positions: int = 4
     validation_share: float = 0.2
@@ -88,36 +85,23 @@ def adapt_steps(
     config = config or AdaptConfig()
     curve = [] if curve is None else curve
     sampler = _known_frames(model, recording, from_frame, until_frame, config)
-    whole = _whole_windows(sampler)
-    n_context = sampler.config.context_frames
-    # The earlier half chooses what to mix in how much, the later half judges it.
-    half = len(whole) // 2
-    choosing, judging = whole[:half], whole[half:]
-    truth = np.stack(
-        [window.units[:, n_context:] / window.portrait.spread[:, None] for window in judging]
-    )
+    judging = _whole_windows(sampler)
     held = sampler.validation_windows(VALIDATION_WINDOWS, config.population, seed=seed)
-    zero_shot_mse = _weighted_mse((yield from _means_steps(model, judging)), truth)
+    zero_shot_mse = yield from _error_steps(model, judging)
     fitted = copy.deepcopy(model).requires_grad_(False).eval()
     with_rows(fitted, recording.n_neurons)
-    yield from _fit_steps(fitted, sampler, held, config, seed, curve)
-    fitted_mse = _weighted_mse((yield from _means_steps(fitted, judging)), truth)
-    means = yield from _means_steps(fitted, choosing)
-    mixed = copy.copy(fitted)
-    mixed.population_skip = _population_skip(sampler, choosing, means)
-    mixed_mse = _weighted_mse((yield from _means_steps(mixed, judging)), truth)
-    # Whatever is more than the simpler one has to prove itself.
-    adapted, adapted_mse = fitted, fitted_mse
-    if mixed_mse < (1 - LEAST_GAIN) * fitted_mse:
-        adapted, adapted_mse = mixed, mixed_mse
-    calibrate(adapted, held)
+    found = yield from _fit_steps(fitted, sampler, config.optimiser, config, seed, curve, held)
+    adapted_mse = yield from _error_steps(fitted, judging)
     helped = adapted_mse < (1 - LEAST_GAIN) * zero_shot_mse
+    if helped:
+        calibrate(fitted, held)
+        fitted = yield from _with_all_frames_steps(model, fitted, sampler, config, seed, found)
     return Adaptation(
         model_name=model.name,
         recording_name=recording.name,
         until_frame=recording.n_frames if until_frame is None else until_frame,
         roi_labels=recording.roi_labels,
-        weights=fitted_weights(adapted) if helped else {},
+        weights=fitted_weights(fitted) if helped else {},
         zero_shot_mse=zero_shot_mse,
         adapted_mse=adapted_mse,
     )
@@ -132,17 +116,14 @@ def adapt(
     config: AdaptConfig | None = None,
     seed: int = 0,
 ) -> Adaptation:
-    """Fit rows, head and population map to a recording; backbone and tokenizer stay frozen.
+    """Fit rows and head to a recording; backbone and tokenizer stay frozen.
 
-    1. A row for each neuron and one for the session, and the forecast head, by gradient,
-       until the validation part gets no better.
-    2. A ridge regression on the population's newest frames is mixed into the head's mean as
-       far as it helps on the earlier half of the validation part, if it then helps on the
-       later half as well.
-    3. The bands are stretched to hold their share on the validation part.
-
-    If all that is no better on that later half than the model as it was, the result
-    is empty and says so: applied, it changes nothing.
+    1. A row for each neuron and one for the session, and the forecast head, by gradient on
+       the earlier frames, until the validation part (the last ones) gets no better.
+    2. If that is no better there than the model as it was, the result is empty and says so:
+       applied, it changes nothing.
+    3. Otherwise the bands are stretched to hold their share on the validation part, and the
+       fit is made again with as many steps on all frames: the newest tell most of the next.
 
     Parameters
     ----------
@@ -181,11 +162,6 @@ def fitted_weights(adapted: CalmModel) -> dict[str, Tensor]:
     if adapted.forecast_head is not None:
         state = adapted.forecast_head.state_dict()
         weights |= {f"head.{name}": value for name, value in state.items()}
-    if adapted.population_skip is not None:
-        weights |= {
-            f"skip.{f.name}": torch.as_tensor(getattr(adapted.population_skip, f.name))
-            for f in fields(adapted.population_skip)
-        }
     return {name: value.detach().clone() for name, value in weights.items()}
 
 
@@ -239,19 +215,19 @@ def _whole_windows(sampler: WindowSampler) -> list[Window]:
     return sampler.validation_windows(n_windows, None, seed=0)
 
 
-def _means_steps(model: CalmModel, windows: Sequence[Window]) -> Steps[np.ndarray]:
-    """Forecast the mean of each window, (windows, neurons, frames).
+def _error_steps(model: CalmModel, windows: Sequence[Window]) -> Steps[float]:
+    """Mean squared error of the forecasts in `windows`, nearer horizons weighing more.
 
-    In units of each neuron's deviation in the recording, from the context's mean.
+    In units of each neuron's variance in the recording.
     """
     n_context = windows[0].config.context_frames
     has_rows = model.config.dynamics.n_neurons == windows[0].neurons.size
-    found: list[np.ndarray] = []
+    errors: list[float] = []
     for window in windows:
         units = window.units[:, :n_context]
         tokens = yield from retold(
             token_rows_steps(model, units),
-            lambda _: Progress(len(found), len(windows), "Checking on the validation part"),
+            lambda _: Progress(len(errors), len(windows), "Checking on the validation part"),
         )
         expectation = yield from expectation_steps(
             model,
@@ -261,52 +237,53 @@ def _means_steps(model: CalmModel, windows: Sequence[Window]) -> Steps[np.ndarra
             neuron_ids=window.neurons if has_rows else None,
             session_id=0 if has_rows else None,
             seed=0,
+            continuation_of=window.continuation_of,
         )
-        spread = window.portrait.spread[:, None]
-        found.append(expectation[0, :, : window.future.shape[1]] / spread)
-    return np.stack(found)
+        n_frames = min(window.future.shape[1], expectation.shape[2])
+        truth = window.units[:, n_context : n_context + n_frames]
+        error = (expectation[0, :, :n_frames] - truth) / window.portrait.spread[:, None]
+        weights = horizon_weights(n_frames, torch.ones(1)).numpy()
+        errors.append(float((error**2 * weights).mean()))
+    return float(np.mean(errors))
 
 
-def _weighted_mse(mean: np.ndarray, truth: np.ndarray) -> float:
-    n_frames = mean.shape[2]
-    weights = horizon_weights(n_frames, torch.ones(1)).numpy()
-    return float((((mean - truth[:, :, :n_frames]) ** 2) * weights).mean())
+def _with_all_frames_steps(
+    model: CalmModel,
+    fitted: CalmModel,
+    sampler: WindowSampler,
+    config: AdaptConfig,
+    seed: int,
+    curve: Curve,
+) -> Steps[CalmModel]:
+    """Fit anew on the training and validation part, for as long as was best before.
+
+    The bands stay as they were found on frames that the first fit had not seen.
+    """
+    best = min((row for row in curve if "validation_loss" in row), key=_validation_loss)
+    again = copy.deepcopy(model).requires_grad_(False).eval()
+    with_rows(again, fitted.config.dynamics.n_neurons)
+    optimiser = replace(config.optimiser, steps=max(1, int(best["step"])), patience=0)
+    yield from _fit_steps(again, sampler.with_all_frames(), optimiser, config, seed, [], ())
+    assert again.forecast_head is not None
+    assert fitted.forecast_head is not None
+    again.forecast_head.stretch.copy_(fitted.forecast_head.stretch)
+    return again
 
 
-def _population_skip(
-    sampler: WindowSampler, choosing: Sequence[Window], means: np.ndarray
-) -> PopulationSkip | None:
-    """Fit the population map on the training part, choose on the validation windows."""
-    traces, n_fitted = sampler.traces[0], sampler.n_training[0]
-    n_context = sampler.config.context_frames
-    n_future = sampler.config.max_frames - n_context
-    scale = normalisation_from(traces[:, :n_fitted], traces[:, :n_fitted], "history").scale
-    mean = traces[:, :n_fitted].mean(axis=1)
-
-    def windows(starts: np.ndarray) -> PopulationWindows:
-        return PopulationWindows(
-            traces,
-            starts,
-            context_frames=n_context,
-            future_frames=n_future,
-            scale=scale,
-            mean=mean,
-        )
-
-    fitted = windows(np.arange(n_context, n_fitted - n_future + 1))
-    validated = windows(np.array([window.start for window in choosing]))
-    return fit_population_skip(fitted, validated, means)
+def _validation_loss(row: dict[str, float]) -> float:
+    return row["validation_loss"]
 
 
 def _fit_steps(
     adapted: CalmModel,
     sampler: WindowSampler,
-    held: Sequence[Window],
+    optimiser: OptimiserConfig,
     config: AdaptConfig,
     seed: int,
     curve: Curve,
+    held: Sequence[Window],
 ) -> Steps[Curve]:
-    """Fit rows and head by gradient; the validation part says when to stop."""
+    """Fit rows and head by gradient; the held windows, where there are any, stop it."""
     assert adapted.forecast_head is not None
     dynamics = adapted.dynamics
     fitted = nn.ModuleDict(
@@ -336,6 +313,8 @@ def _fit_steps(
 
     @torch.no_grad()
     def validate() -> dict[str, float]:
+        if not validation:
+            return {}
         start = [adapted.config.context_tokens - 1]
         loss, logged = weighted_mean(
             [(loss_after(batch, start), batch.n_targets) for batch in validation]
@@ -346,7 +325,7 @@ def _fit_steps(
     curve.append({"step": 0.0, **validate()})
     found = yield from optimise_steps(
         fitted,
-        config.optimiser,
+        optimiser,
         loss_of,
         stage="Adapting",
         seed=seed,

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import ConfigError
+from ..model.checkpoint import available_models
 from ..model.config import (
     CalmConfig,
     DynamicsConfig,
@@ -155,7 +156,12 @@ class DynamicsTrainingConfig:
 
 @dataclass(frozen=True)
 class PretrainConfig:
-    """A whole training."""
+    """A whole training.
+
+    `start_from` names a bundled model, or a checkpoint folder (relative to the configuration
+    file), whose weights the training starts from; its networks must be those of this
+    configuration. Embedding rows of its recordings are not taken over.
+    """
 
     name: str
     data: DataConfig
@@ -166,6 +172,7 @@ class PretrainConfig:
     preprocessing: PreprocessingConfig = field(default_factory=PreprocessingConfig)
     forecast_head: ForecastHeadConfig | None = None
     description: str = ""
+    start_from: str = ""
     seed: int = 0
     validate_every: int = 100
     save_every: int = 100
@@ -210,10 +217,10 @@ def read_pretrain_config(path: str | Path) -> PretrainConfig:
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
     if config.data.folder is not None:
-        folder = path.parent / config.data.folder
-        values["data"]["folder"] = str(folder)
-        config = pretrain_config(values)
-    return config
+        values["data"]["folder"] = str(path.parent / config.data.folder)
+    if config.start_from and config.start_from not in available_models():
+        values["start_from"] = str(path.parent / config.start_from)
+    return pretrain_config(values)
 
 
 def pretrain_config(values: dict[str, Any]) -> PretrainConfig:

@@ -1,5 +1,7 @@
 """Windows of many recordings, drawn at random but reproducibly."""
 
+import copy
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,6 +13,7 @@ from ..core.errors import ConfigError
 from ..core.recording import Recording
 from ..io.read import read_recording
 from ..model.config import PreprocessingConfig
+from ..preprocess.continuation import LAGS, Continuation
 from ..preprocess.normalise import Normalisation, normalisation_from
 from ..preprocess.portrait import Portrait, portrait_of
 from ..preprocess.resample import model_rate_hz, resampling_matrix
@@ -58,6 +61,23 @@ def simulated_recordings(config: DataConfig) -> Iterator[Recording]:
 
 # Share of the training windows whose statistics come from before some random frame.
 OLD_HISTORY = 0.5
+# So many different ends have the histories of a recording's training windows: those of the
+# same end share what is fitted to them.
+HISTORIES = 48
+MOST_FITS = 800
+
+
+class _Fits(OrderedDict[tuple[int, int, bytes], Continuation]):
+    """The continuations made last, by recording, frames of history and neurons."""
+
+    def of(self, window: "Window", neurons: np.ndarray) -> Continuation:
+        """Return that of the window's neurons with the numbers (n,) in it."""
+        key = (window.recording, window.history.shape[1], window.neurons[neurons].tobytes())
+        if key not in self:
+            self[key] = window.portrait.continuation(neurons)
+            if len(self) > MOST_FITS:
+                self.popitem(last=False)
+        return self[key]
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +100,8 @@ class Window:
         Which neurons of the recording.
     recording, start : int
         Number of the recording, and the first frame of the future in it.
+    fits : _Fits
+        Continuations that windows of the same history share.
     """
 
     history: np.ndarray
@@ -90,6 +112,7 @@ class Window:
     neurons: np.ndarray
     recording: int
     start: int
+    fits: _Fits
 
     @cached_property
     def normalisation(self) -> Normalisation:
@@ -106,6 +129,27 @@ class Window:
     def portrait(self) -> Portrait:
         """What the history tells of these neurons."""
         return portrait_of(self.history, self.context, self.normalisation, self.rate_hz)
+
+    @cached_property
+    def continuation(self) -> Continuation:
+        """Linear forecasts of these neurons, fitted to the history."""
+        return self.continuation_of(np.arange(len(self.neurons)))
+
+    def continuation_of(self, neurons: np.ndarray) -> Continuation:
+        """Linear forecasts of some of them (n,) of int alone."""
+        return self.fits.of(self, neurons)
+
+    def continued(self, ends: Sequence[int], horizon_frames: int) -> np.ndarray:
+        """Linear forecasts after the window's first `ends` frames, in centred units.
+
+        Returns
+        -------
+        numpy.ndarray, (neurons, ends, continuations, horizon_frames)
+        """
+        recent = np.stack([self.units[:, end - LAGS : end] for end in ends], axis=1)
+        return self.portrait.continued(
+            self.continuation, np.arange(len(self.neurons)), recent, horizon_frames
+        )
 
 
 class WindowSampler:
@@ -138,6 +182,7 @@ class WindowSampler:
         validation_share: float,
     ) -> None:
         self.config = config
+        self._fits = _Fits()
         prepared = [_prepare(recording, config) for recording in recordings]
         n_training = [int(traces.shape[1] * (1 - validation_share)) for traces in prepared]
         usable = [n >= config.max_frames for n in n_training]
@@ -156,6 +201,12 @@ class WindowSampler:
             for number in kept
         ]
 
+    def with_all_frames(self) -> "WindowSampler":
+        """The same recordings with nothing kept for validation."""
+        sampler = copy.copy(self)
+        sampler.n_training = [traces.shape[1] for traces in self.traces]
+        return sampler
+
     def training_window(self, rng: np.random.Generator, n_neurons: int) -> Window:
         """Draw a window of up to `n_neurons` neurons of one recording."""
         number = int(rng.integers(len(self.traces)))
@@ -164,6 +215,8 @@ class WindowSampler:
         known = start = first + self.config.context_frames
         if rng.random() < OLD_HISTORY:
             known = int(rng.integers(self.config.context_frames, start + 1))
+        known -= known % max(1, self.n_training[number] // HISTORIES)
+        known = max(self.config.context_frames, known)
         return self._window(number, first, known, rng, n_neurons)
 
     def validation_windows(
@@ -203,6 +256,7 @@ class WindowSampler:
         neurons = np.arange(len(traces))
         if n_neurons is not None:
             neurons = rng.choice(len(traces), min(n_neurons, len(traces)), replace=False)
+            neurons.sort()
         start = first + self.config.context_frames
         chosen = traces[neurons, : first + self.config.max_frames]
         return Window(
@@ -214,6 +268,7 @@ class WindowSampler:
             neurons=neurons,
             recording=number,
             start=start,
+            fits=self._fits,
         )
 
 

@@ -12,11 +12,14 @@ from ..model.calm import CalmModel
 from ..model.config import CalmConfig
 from ..model.dynamics import UNKNOWN, next_token_loss
 from ..model.forecast_head import HeadForecast, forecast_loss
+from .ahead import Ahead
 from .config import DynamicsTrainingConfig, PretrainConfig
 from .data import Window, WindowSampler
 from .optimise import Curve, optimise_steps
 
 VALIDATION_WINDOWS = 96
+# Sets the stream of the windows apart from that of a step's other draws.
+WINDOWS = 1
 MOST_WINDOWS_AT_ONCE = 8
 
 
@@ -43,26 +46,43 @@ class WindowBatch:
     """Windows of equal size as tensors, with the tokens of a frozen tokenizer.
 
     recordings (batch,); neurons (batch, neurons), numbered in their recording; units (batch,
-    neurons, frames); tokens (batch, neurons, tokens); portrait (batch, neurons, features);
-    pairs (batch, neurons, neurons, features).
+    neurons, frames); tokens (batch, neurons, tokens); portrait (batch, neurons, features),
+    the continuations' skill among them; pairs (batch, neurons, neurons, features).
     """
 
     def __init__(self, model: CalmModel, windows: Sequence[Window]) -> None:
-        def stacked(arrays: list[np.ndarray]) -> Tensor:
-            return torch.as_tensor(np.stack(arrays), dtype=torch.float32, device=model.device)
-
+        self._windows, self._device = windows, model.device
         neurons = np.stack([window.neurons for window in windows])
         self.neurons = torch.as_tensor(neurons, device=model.device)
         recordings = np.array([window.recording for window in windows])
         self.recordings = torch.as_tensor(recordings, device=model.device)
-        self.units = stacked([window.units for window in windows])
-        self.portrait = stacked([window.portrait.neurons for window in windows])
-        self.pairs = stacked(
+        self.units = self._stacked([window.units for window in windows])
+        self.portrait = self._stacked(
+            [
+                np.concatenate([window.portrait.neurons, window.continuation.skill], axis=1)
+                for window in windows
+            ]
+        )
+        self.pairs = self._stacked(
             [window.portrait.pairs(np.arange(len(window.neurons))) for window in windows]
         )
         with torch.no_grad():
             tokens = model.tokenizer.tokenize(self.units.flatten(0, 1))
         self.tokens = tokens.unflatten(0, self.units.shape[:2])
+
+    def _stacked(self, arrays: list[np.ndarray]) -> Tensor:
+        return torch.as_tensor(np.stack(arrays), dtype=torch.float32, device=self._device)
+
+    def continued(self, ends: Sequence[int], horizon_frames: int) -> Tensor:
+        """Linear forecasts after so many frames of the windows.
+
+        Returns
+        -------
+        Tensor, (batch, neurons, ends, continuations, horizon_frames)
+        """
+        return self._stacked(
+            [window.continued(ends, horizon_frames) for window in self._windows]
+        )
 
     @property
     def frames(self) -> Tensor:
@@ -106,7 +126,10 @@ def head_forecast(
     horizon = torch.arange(c.horizon_frames, device=truth.device)
     known = torch.tensor(ends, device=truth.device)[:, None] + horizon < n_frames
     chosen = hidden[:, :, list(positions)]
-    return model.forecast_head(chosen, recent, batch.portrait, batch.pairs), truth, known
+    forecast = model.forecast_head(
+        chosen, recent, batch.portrait, batch.pairs, batch.continued(ends, c.horizon_frames)
+    )
+    return forecast, truth, known
 
 
 def joint_loss(
@@ -170,11 +193,20 @@ def train_dynamics_steps(
     held = sampler.validation_windows(VALIDATION_WINDOWS, settings.population, seed=config.seed)
     validation = batches_of_equal_size(model, held)
 
-    def loss_of(rng: np.random.Generator, _step: int) -> tuple[Tensor, dict[str, float]]:
+    def windows_of(step: int) -> list[Window]:
+        rng = np.random.default_rng([config.seed + 1, step, WINDOWS])
         windows = [
             sampler.training_window(rng, settings.population)
             for _ in range(settings.batch_populations)
         ]
+        for window in windows:
+            _ = window.continuation  # what takes long is done here, beside the step before
+        return windows
+
+    drawn = Ahead(windows_of)
+
+    def loss_of(rng: np.random.Generator, step: int) -> tuple[Tensor, dict[str, float]]:
+        windows = drawn(step)
         positions = loss_positions(model.config, settings.head_positions, rng)
         # Sampled tokens have no frames, so tokens alone must do as well.
         with_frames = rng.random() >= settings.frames_dropout
@@ -209,19 +241,20 @@ def train_dynamics_steps(
         named = {f"validation_{name}": value for name, value in logged.items()}
         return {"validation_loss": float(loss)} | named
 
-    return (
-        yield from optimise_steps(
-            trained_parts(model),
-            settings.optimiser,
-            loss_of,
-            stage="Training the dynamics",
-            seed=config.seed + 1,
-            state_file=state_file,
-            save_every=config.save_every,
-            validate=validate,
-            validate_every=config.validate_every,
+    with drawn:
+        return (
+            yield from optimise_steps(
+                trained_parts(model),
+                settings.optimiser,
+                loss_of,
+                stage="Training the dynamics",
+                seed=config.seed + 1,
+                state_file=state_file,
+                save_every=config.save_every,
+                validate=validate,
+                validate_every=config.validate_every,
+            )
         )
-    )
 
 
 def loss_positions(config: CalmConfig, n_positions: int, rng: np.random.Generator) -> list[int]:

@@ -73,6 +73,7 @@ def model_card(
         "",
         f"- {n_recordings} {source}, shown at {low:g} to {high:g} Hz; the last "
         f"{config.data.validation_share:.0%} of each were kept for validation",
+        *([f"- the weights started from {config.start_from}"] if config.start_from else []),
         f"- seed {config.seed}; {len(tokenizer)} tokenizer steps, {len(dynamics)} dynamics "
         f"steps; the weights after step {best_validation(dynamics)['step']:.0f} are kept",
         f"- a forecast looks at {config.preprocessing.context_frames} frames",

@@ -14,7 +14,7 @@ from ..core.errors import ConfigError
 from ..core.progress import Steps, run
 from ..core.recording import Recording
 from ..model.calm import CalmModel
-from ..model.checkpoint import save_model
+from ..model.checkpoint import load_model, save_model
 from ..model.config import CalmConfig
 from ..model.device import choose_device
 from .calibrate import calibrate
@@ -56,7 +56,10 @@ def pretrain_steps(
     Raises
     ------
     ConfigError
-        If the folder holds the state of a training with another configuration.
+        If the folder holds the state of a training with another configuration, or the model
+        to start from has other networks.
+    CheckpointError
+        If the model to start from cannot be read.
     """
     out = Path(out)
     state = out / STATE_FOLDER
@@ -68,12 +71,20 @@ def pretrain_steps(
     real = {recording.name: None for recording in recordings}
     recordings = [*recordings, *simulated_recordings(config.data)]
     sampler = WindowSampler(recordings, config.preprocessing, config.data.validation_share)
+    start = load_model(config.start_from, device="cpu") if config.start_from else None
+    seen = (*(start.config.trained_on if start else ()), *real)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        model = CalmModel(_with_training_rows(config, sampler, tuple(real)))
+        model = CalmModel(_with_training_rows(config, sampler, seen))
+    if start is not None:
+        start_from(model, start)
     model.to(choose_device(device))
     tokenizer_curve = yield from train_tokenizer_steps(
-        model.tokenizer, sampler, config, state / "tokenizer.pt"
+        model.tokenizer,
+        sampler,
+        config,
+        state / "tokenizer.pt",
+        start_from_kmeans=start is None,
     )
     dynamics_curve = yield from train_dynamics_steps(
         model, sampler, config, state / "dynamics.pt"
@@ -110,6 +121,40 @@ def pretrain(
     return run(
         pretrain_steps(config, out, recordings=recordings, device=device, restart=restart)
     )
+
+
+def start_from(model: CalmModel, start: CalmModel) -> None:
+    """Give `model` the weights of `start`, but for the rows of its recordings.
+
+    Raises
+    ------
+    ConfigError
+        If the two have different networks or see recordings differently.
+    """
+    ours, theirs = _networks(model), _networks(start)
+    for name in ours:
+        if ours[name] != theirs[name]:
+            raise ConfigError(
+                f"start_from: {name} is {theirs[name]} in {start.name}, but {ours[name]} in "
+                f"this configuration ({model.name}); they must be equal."
+            )
+    rows = ("dynamics.neuron_embed.", "dynamics.session_embed.", "behaviour.")
+    weights = {
+        name: value for name, value in start.state_dict().items() if not name.startswith(rows)
+    }
+    model.load_state_dict(weights, strict=False)
+
+
+def _networks(model: CalmModel) -> dict[str, object]:
+    """All settings that weights depend on."""
+    free = ("dropout", "max_neurons", "n_neurons", "n_sessions")
+    return {
+        f"{section}.{name}": value
+        for section, settings in model.config.to_dict().items()
+        if section in ("tokenizer", "dynamics", "preprocessing", "forecast_head") and settings
+        for name, value in settings.items()
+        if not name.endswith(free)
+    }
 
 
 def _with_training_rows(

@@ -38,8 +38,9 @@ class AdaptSection(Section):
         self.adapt = QPushButton("Adapt to this recording", objectName="calm_adapt")
         self.adapt.setToolTip(
             "Fit a vector for each neuron, one for the session, and the forecast head to "
-            "this recording; the rest of the model stays as it is. The "
-            "last fifth of the frames used says when to stop and whether it helped at all."
+            "this recording; the rest of the model stays as it is. The last fifth of the "
+            "frames used says when to stop and whether it helped at all; where it did, the "
+            "fit is made again with that fifth."
         )
         self.frames = QComboBox(objectName="calm_adapt_frames")
         for frames in FitFrames:

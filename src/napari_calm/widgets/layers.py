@@ -77,7 +77,7 @@ class SessionLayers:
         if recording is None or recording.footprints is None:
             self._neuron_image = None
             for role in (ROIS, ACTIVITY):
-                self._remove(role)
+                self.remove(role)
             return
         footprints = recording.footprints
         self._neuron_image = neuron_image(footprints.label_image, footprints.label_values)
@@ -132,7 +132,7 @@ class SessionLayers:
     def _show_tokens(self) -> None:
         tokens = self._session.tokens
         if tokens is None or self._neuron_image is None:
-            self._remove(TOKENS)
+            self.remove(TOKENS)
             return
         layer = self._image(
             TOKENS,
@@ -152,7 +152,7 @@ class SessionLayers:
         forecast, recording = self._session.forecast, self._session.recording
         if forecast is None or self._neuron_image is None:
             for role in (FORECAST, FORECAST_ERROR):
-                self._remove(role)
+                self.remove(role)
             return
         limits = (0.0, high_value(recording.traces))
         layer = self._image(
@@ -180,7 +180,7 @@ class SessionLayers:
             or self._neuron_image is None
             or forecast.start_frame >= recording.n_frames
         ):
-            self._remove(FORECAST_ERROR)
+            self.remove(FORECAST_ERROR)
             return
         layer = self._image(
             FORECAST_ERROR,
@@ -218,7 +218,7 @@ class SessionLayers:
             if role != TOKENS and hasattr(layer, "colorbar"):
                 layer.colorbar.size = _COLORBAR_PX
                 layer.colorbar.visible = True
-            self._rois_to_top()
+            self.rois_to_top()
             # The layer that the user works in stays the one that keys and clicks go to.
             self._viewer.layers.selection.active = active
         else:
@@ -230,13 +230,15 @@ class SessionLayers:
             apply_geometry(layer, arguments)
         return layer
 
-    def _rois_to_top(self) -> None:
+    def rois_to_top(self) -> None:
+        """Let the outlines of the ROIs lie above all else."""
         rois = self.find(ROIS)
         if rois is not None:
             layers = self._viewer.layers
             layers.move(layers.index(rois), len(layers))
 
-    def _remove(self, role: str) -> None:
+    def remove(self, role: str) -> None:
+        """Take the layer of `role` away, if it is there."""
         layer = self.find(role)
         if layer is not None:
             self._viewer.layers.remove(layer)

@@ -16,11 +16,33 @@ _OKABE_ITO = (
     (0, 114, 178),
 )
 _GOLDEN_TURN = 0.6180339887
+_LEAST_CONTRAST = 2.0
 
 
 def neuron_colour(position: int) -> tuple[int, int, int]:
     """Return red, green, blue (0-255) of the neuron at `position` in the selection."""
     return _OKABE_ITO[position % len(_OKABE_ITO)]
+
+
+def is_faint(colour: tuple[int, int, int], background: str) -> bool:
+    """Tell whether a colour (0-255) is hard to see on a background (``#rrggbb``).
+
+    Contrast is that of the Web Content Accessibility Guidelines, 1 to 21.
+
+    Examples
+    --------
+    >>> is_faint((238, 238, 170), "#ffffff"), is_faint((238, 238, 170), "#000000")
+    (True, False)
+    """
+    behind = tuple(int(background[at : at + 2], 16) for at in (1, 3, 5))
+    dark, bright = sorted((_luminance(colour), _luminance(behind)))
+    return (bright + 0.05) / (dark + 0.05) < _LEAST_CONTRAST
+
+
+def _luminance(colour: tuple[int, ...]) -> float:
+    parts = np.array(colour) / 255
+    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    return float(linear @ (0.2126, 0.7152, 0.0722))
 
 
 @cache

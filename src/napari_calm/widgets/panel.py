@@ -1,4 +1,4 @@
-"""The dock widget "CalM": recording, model, adapt, tokens, forecast, top to bottom."""
+"""The dock widget "CalM": recording, model, adapt, tokens, forecast, embedding."""
 
 import napari
 from qtpy.QtCore import QEvent, Qt, QTimer
@@ -7,11 +7,14 @@ from qtpy.QtWidgets import QFrame, QMainWindow, QScrollArea, QVBoxLayout, QWidge
 from .adapt_section import AdaptSection
 from .cursor import TimeCursor
 from .dock_content import DockContent
+from .embedding_section import EmbeddingSection
+from .explore_panel import EXPLORE_DOCK, ExplorePanel
 from .forecast_section import ForecastSection
 from .job import Job
 from .job_bar import JobBar
 from .layers import SessionLayers
 from .model_section import ModelSection
+from .neuron_colours import NeuronColours
 from .picking import RoiPicking
 from .recording_layers import RECORDING_KEY
 from .recording_section import RecordingSection
@@ -43,7 +46,7 @@ class _VerticalScroll(QScrollArea):
 
 
 class CalmPanel(DockContent):
-    """The plugin's panel; opens the trace panel when there are traces to show.
+    """The plugin's panel; opens the docks below the canvas when there is something to show.
 
     Owns what couples one viewer to its session: layers, time cursor and picking.
     """
@@ -54,22 +57,35 @@ class CalmPanel(DockContent):
         self.session = session_of(viewer)
         self.job = Job(self)
         self.layers = SessionLayers(viewer, self.session)
+        self._neuron_colours = NeuronColours(viewer, self.session, self.layers)
         self._cursor = TimeCursor(viewer, self.session)
         self._picking = RoiPicking(viewer, self.session)
         self.traces: TracePanel | None = None
+        self.explore: ExplorePanel | None = None
         self.recording = RecordingSection(viewer, self.session, self.job)
         self.model = ModelSection(self.session, self.job)
         self.adapt = AdaptSection(self.session, self.job, self.model)
         self.tokens = TokensSection(self.session, self.job, self.model)
         self.forecast = ForecastSection(self.session, self.job, self.model)
         self.job_bar = JobBar(self.job)
-        self._sections = (self.recording, self.model, self.adapt, self.tokens, self.forecast)
+        self.embedding = EmbeddingSection(self.session, self.job, self.model)
+        self._sections = (
+            self.recording,
+            self.model,
+            self.adapt,
+            self.tokens,
+            self.forecast,
+            self.embedding,
+        )
         self.recording.show_traces.clicked.connect(self.show_traces)
+        self.embedding.show_views.clicked.connect(self.show_explore)
         self.forecast.error_map.toggled.connect(self.layers.show_error_map)
         self._lay_out()
         viewer.events.theme.connect(self._on_theme)
         self._on_theme()
         self.session.recording_changed.connect(self.show_traces)
+        for signal in self._explored():
+            signal.connect(self._on_explored)
         self.show_traces()
         self._take_over_opened()
 
@@ -92,8 +108,10 @@ class CalmPanel(DockContent):
         self.job.abandon()
         for section in self._sections:
             section.release()
-        for coupling in (self.layers, self._cursor, self._picking):
+        for coupling in (self.layers, self._neuron_colours, self._cursor, self._picking):
             coupling.close()
+        for signal in self._explored():
+            signal.disconnect(self._on_explored)
         self.session.recording_changed.disconnect(self.show_traces)
         self._viewer.events.theme.disconnect(self._on_theme)
 
@@ -106,16 +124,43 @@ class CalmPanel(DockContent):
         window = self._viewer.window
         if self.session.recording is None or TRACES_DOCK in window.dock_widgets:
             return
+        self.traces = TracePanel(self._viewer, self.session)
+        self._add_below(self.traces, TRACES_DOCK)
+
+    def show_explore(self, _checked: bool = False) -> None:
+        """Open the views of embedding and clusters beside the traces, or bring them up."""
+        docks = self._viewer.window.dock_widgets
+        if EXPLORE_DOCK not in docks:
+            self.explore = ExplorePanel(self._viewer, self.session)
+            self._add_below(self.explore, EXPLORE_DOCK)
+        dock = self.explore.parentWidget()
+        dock.show()
+        dock.raise_()
+
+    def _add_below(self, content: DockContent, name: str) -> None:
+        """Dock below the canvas, as a tab beside what is there."""
         main_window = self.window()
         if isinstance(main_window, QMainWindow):
-            # The panel keeps its full height beside the traces.
+            # The panel keeps its full height beside them.
             main_window.setCorner(
                 Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.RightDockWidgetArea
             )
-        self.traces = TracePanel(self._viewer, self.session)
-        window.add_dock_widget(self.traces, name=TRACES_DOCK, area="bottom")
+        self._viewer.window.add_dock_widget(content, name=name, area="bottom", tabify=True)
         # The canvas has become smaller; what it shows should still be all of it.
         QTimer.singleShot(0, self._viewer.reset_view)
+
+    def _explored(self) -> tuple:
+        session = self.session
+        return (
+            session.clusters_changed,
+            session.selectivity_changed,
+            session.trajectories_changed,
+        )
+
+    def _on_explored(self) -> None:
+        session = self.session
+        if session.clusters or session.selectivity or session.trajectories:
+            self.show_explore()
 
     def _on_theme(self, _event=None) -> None:
         colours = theme_colours(self._viewer.theme)

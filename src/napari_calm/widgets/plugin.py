@@ -6,6 +6,7 @@ from zipfile import BadZipFile, ZipFile
 
 from ..core.progress import run
 from .recording_layers import (
+    BEHAVIOUR_KEY,
     OpenedFolder,
     layers_of_folder,
     movie_layer,
@@ -24,8 +25,12 @@ def open_sample() -> list[tuple]:
 
     session = read_session_folder(sample_folder())
     movie = replace(session.movie, name="Y-maze movie")
+    data, arguments, kind = movie_layer(movie)
+    arguments["metadata"] = {
+        BEHAVIOUR_KEY: {"behaviour": session.behaviour, "trials": session.trials}
+    }
     return [
-        movie_layer(movie),
+        (data, arguments, kind),
         rois_layer(session.footprints, name="Y-maze ROIs", pixel_size_um=movie.pixel_size_um),
     ]
 

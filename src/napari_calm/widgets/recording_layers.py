@@ -18,6 +18,8 @@ from .layers import ROIS, ROLE_KEY, roi_features
 
 RECORDING_KEY = "napari_calm_recording"
 FOOTPRINTS_KEY = "napari_calm_footprints"
+# On a movie: what the animal did in it, {"behaviour": table, "trials": table}.
+BEHAVIOUR_KEY = "napari_calm_behaviour"
 
 
 @dataclass(frozen=True)

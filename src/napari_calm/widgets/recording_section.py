@@ -1,5 +1,6 @@
 """From layers or a suite2p folder to traces."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,14 @@ from ..core.errors import CalmError
 from ..core.footprints import Footprints
 from ..core.movie import Movie
 from ..core.recording import Recording
+from .behaviour_row import BehaviourRow
 from .geometry import Geometry, apply, known_frame_rate_hz, known_pixel_size_um
 from .job import Job
 from .layer_combo import LayerCombo
 from .layers import ROIS, role_of
+from .recording_columns import columns_of
 from .recording_layers import (
+    BEHAVIOUR_KEY,
     FOOTPRINTS_KEY,
     RECORDING_KEY,
     OpenedFolder,
@@ -80,6 +84,7 @@ class RecordingSection(Section):
         )
         self.show_traces = QPushButton("Show traces", objectName="calm_show_traces")
         self.show_traces.setToolTip("Open the panel with the traces below the canvas.")
+        self.behaviour = BehaviourRow(session, job)
         self._lay_out()
         self.open_suite2p.clicked.connect(self._ask_for_suite2p)
         self.open_movie.clicked.connect(self._ask_for_movie)
@@ -119,10 +124,12 @@ class RecordingSection(Section):
         buttons.addWidget(self.extract, 3)
         buttons.addWidget(self.show_traces, 2)
         self.form.addRow(buttons)
+        self.form.addRow("Behaviour", self.behaviour)
         self.add_result_line()
 
     def release(self) -> None:
         """Stop following viewer and session."""
+        self.behaviour.release()
         self.movie.close_connections()
         self.rois.close_connections()
         self._session.recording_changed.disconnect(self._on_recording)
@@ -145,6 +152,7 @@ class RecordingSection(Section):
         movie_data, labels = movie_layer.data, np.asarray(roi_layer.data)
         movie_name, roi_name = movie_layer.name, roi_layer.name
         weighted = roi_layer.metadata.get(FOOTPRINTS_KEY)
+        known = movie_layer.metadata.get(BEHAVIOUR_KEY, {})
         frame_rate_hz, drop = self.frame_rate_hz, self.drop_unusable.isChecked()
 
         def steps():
@@ -154,11 +162,12 @@ class RecordingSection(Section):
                 movie_data, frame_rate_hz, pixel_size_um, movie_name, f"layer '{movie_name}'"
             )
             footprints = footprints_of(labels, weighted, source=f"layer '{roi_name}'")
-            return (
-                yield from extract_steps(
-                    movie, footprints, frame_rate_hz=frame_rate_hz, drop_unusable=drop
-                )
+            extracted = yield from extract_steps(
+                movie, footprints, frame_rate_hz=frame_rate_hz, drop_unusable=drop
             )
+            recording = replace(extracted, **known) if known else extracted
+            columns_of(recording)
+            return recording
 
         def on_done(recording: Recording) -> None:
             self._adopt(

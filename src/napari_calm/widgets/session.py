@@ -9,18 +9,20 @@ from ..core.errors import RecordingError
 from ..core.forecast import Forecast
 from ..core.recording import Recording
 from ..core.token_map import TokenMap
+from .explored_results import ExploredResults
 
 DEFAULT_SELECTION_SIZE = 5
 # What results are called by: the model as it was loaded, or fitted to this recording.
 ZERO_SHOT, ADAPTED = "zero-shot", "adapted"
 
 
-class Session:
+class Session(ExploredResults):
     """The one place that holds what a viewer shows; every view listens to it.
 
     Views never talk to each other: a click in the trace panel changes
-    `selection` or `time_s` here, and whoever shows it hears of it. A new
-    recording drops adaptation, tokens, forecast and skill, which spoke about the old one.
+    `selection` or `time_s` here, and whoever shows it hears of it. A new recording drops
+    adaptation and results, which spoke about the old one. Changing between zero-shot and
+    adapted drops what was explored in the hidden states of the other.
 
     Signals
     -------
@@ -28,6 +30,8 @@ class Session:
         Without arguments; read the new state from the session.
     adaptation_changed
         Another adaptation, none, or the switch between zero-shot and adapted.
+    behaviour_changed
+        The recording has other behaviour or trials; its traces are the same.
     selection_changed
         Without arguments; `selection` holds neuron indices.
     time_changed
@@ -39,10 +43,12 @@ class Session:
     forecast_changed = Signal()
     model_changed = Signal()
     adaptation_changed = Signal()
+    behaviour_changed = Signal()
     selection_changed = Signal()
     time_changed = Signal()
 
     def __init__(self) -> None:
+        super().__init__()
         self._recording: Recording | None = None
         self._pixel_size_um: float | None = None
         self._tokens: TokenMap | None = None
@@ -123,11 +129,30 @@ class Session:
         self._pixel_size_um = pixel_size_um
         self._tokens = self._forecast = self._skill = None
         self._selection = () if recording is None else most_active(recording)
+        self._forget_explored()
         self.set_adaptation(None)
         self.recording_changed.emit()
         self.tokens_changed.emit()
         self.forecast_changed.emit()
+        self._tell_explored()
         self.selection_changed.emit()
+
+    def set_behaviour(self, recording: Recording) -> None:
+        """Take the same recording with other behaviour or trials.
+
+        Raises
+        ------
+        RecordingError
+            If its traces are others.
+        """
+        if self._recording is None or recording.traces is not self._recording.traces:
+            raise RecordingError(
+                f"{recording.name} was replaced by another recording while its behaviour was "
+                "read. Open the behaviour again."
+            )
+        self._recording = recording
+        self.set_selectivity({})
+        self.behaviour_changed.emit()
 
     def set_tokens(self, tokens: TokenMap | None) -> None:
         """Take the tokens of the recording."""
@@ -142,7 +167,9 @@ class Session:
         self.forecast_changed.emit()
 
     def set_model(self, model: object | None) -> None:
-        """Take a loaded model."""
+        """Take a loaded model; what another one has read is forgotten."""
+        if model is not self._model:
+            self._reading = None
         self._model = model
         self.model_changed.emit()
 
@@ -150,9 +177,12 @@ class Session:
         """Take what was fitted to the recording; use it if it helped."""
         if adaptation is None and self._adaptation is None:
             return
+        before = self.adaptation_in_use
         self._adaptation = adaptation
         self._uses_adaptation = adaptation is not None and adaptation.helped
         self.adaptation_changed.emit()
+        if self.adaptation_in_use is not before:
+            self._drop_hidden()
 
     def use_adaptation(self, wanted: bool) -> None:
         """Switch to the adapted model, where there is one, or back to zero-shot."""
@@ -160,6 +190,7 @@ class Session:
         if wanted != self._uses_adaptation:
             self._uses_adaptation = wanted
             self.adaptation_changed.emit()
+            self._drop_hidden()
 
     def expect(self, recording: Recording) -> None:
         """Refuse a result about another recording than the present one.

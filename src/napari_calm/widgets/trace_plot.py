@@ -7,7 +7,11 @@ import pyqtgraph as pg
 from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtWidgets import QSizePolicy
 
+from .palette import is_faint
+from .row_axis import RowAxis
+from .seeking_box import SeekingBox
 from .theme import ThemeColours
+from .time_axis import TimeAxis
 
 _STRIP_HEIGHT = 0.10  # of a trace's slot
 _SLOT_FILL = 1.25  # slot height over the height of the middle trace
@@ -55,30 +59,6 @@ class Picture:
     end_s: float = 1.0
 
 
-class _SeekingViewBox(pg.ViewBox):
-    """Left click and drag seek; wheel zooms in time; middle and right drag move the view."""
-
-    sought = Signal(float)
-
-    def __init__(self) -> None:
-        super().__init__(enableMenu=False)
-        self.setMouseEnabled(x=True, y=False)
-
-    def mouseClickEvent(self, event) -> None:
-        """Seek to where the left button was clicked."""
-        if event.button() == Qt.MouseButton.LeftButton:
-            event.accept()
-            self.sought.emit(float(self.mapSceneToView(event.scenePos()).x()))
-
-    def mouseDragEvent(self, event, axis=None) -> None:
-        """Scrub with the left button."""
-        if event.button() == Qt.MouseButton.LeftButton:
-            event.accept()
-            self.sought.emit(float(self.mapSceneToView(event.scenePos()).x()))
-        else:
-            super().mouseDragEvent(event, axis)
-
-
 class _ClippedCurve(pg.PlotDataItem):
     """A curve that draws what is in view, and of many frames a pixel only the extremes."""
 
@@ -93,7 +73,12 @@ class _ClippedCurve(pg.PlotDataItem):
 
 
 class TracePlot(pg.PlotWidget):
-    """Traces stacked on one time axis, all with the same dF/F scale.
+    """Traces stacked on one time axis, all with the same scale.
+
+    Parameters
+    ----------
+    unit : str
+        Unit of the traces, for the scale bar.
 
     Signals
     -------
@@ -103,9 +88,13 @@ class TracePlot(pg.PlotWidget):
 
     sought = Signal(float)
 
-    def __init__(self) -> None:
-        self._box = _SeekingViewBox()
-        super().__init__(viewBox=self._box)
+    def __init__(self, *, unit: str = "dF/F") -> None:
+        self._unit = unit
+        self._box = SeekingBox()
+        self._names = RowAxis()
+        super().__init__(
+            viewBox=self._box, axisItems={"left": self._names, "bottom": TimeAxis()}
+        )
         self._box.sought.connect(self.sought)
         self._colours: ThemeColours | None = None
         self._picture = Picture()
@@ -114,8 +103,6 @@ class TracePlot(pg.PlotWidget):
         # The plot's own wish of 480 pixels would leave little of the canvas.
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
         self.hideButtons()
-        self.getAxis("bottom").enableAutoSIPrefix(False)
-        self.getAxis("left").setStyle(tickLength=0)
         self._cursor = pg.InfiniteLine(angle=90, movable=False)
         self._scale_bar = pg.PlotDataItem()
         self._scale_text = pg.TextItem(anchor=(1, 0.5))
@@ -135,7 +122,6 @@ class TracePlot(pg.PlotWidget):
             axis = self.getAxis(name)
             axis.setTextPen(colours.text)
             axis.setPen(colours.muted)
-        self.setLabel("bottom", "Time", units="s", color=colours.text)
         self._cursor.setPen(pg.mkPen(colours.text, width=1.5))
         self._scale_bar.setPen(pg.mkPen(colours.text, width=2))
         self._scale_text.setColor(colours.text)
@@ -152,12 +138,12 @@ class TracePlot(pg.PlotWidget):
         if view_s is not None:
             self.view_time(*view_s)
         self._slot = slot = self._slot_in_view()
-        ticks = []
+        names = {}
         for number, row in enumerate(picture.rows):
             offset = (len(picture.rows) - 1 - number) * slot
-            ticks.append((offset, row.name))
+            names[offset] = row.name
             self._draw_row(row, offset, slot)
-        self.getAxis("left").setTicks([ticks])
+        self._names.set_names(names)
         if picture.start_s is not None:
             pen = pg.mkPen(self._text_colour, width=1, style=Qt.PenStyle.DashLine)
             self.addItem(pg.InfiniteLine(picture.start_s, angle=90, pen=pen))
@@ -207,8 +193,10 @@ class TracePlot(pg.PlotWidget):
             for band, alpha in ((row.fan.wide, 70), (row.fan.narrow, 110)):
                 if band is not None:
                     self.addItem(_band_item(row.fan.time_s, band, offset, (*row.colour, alpha)))
-        pen = pg.mkPen(row.colour, width=1.3)
-        self.addItem(_ClippedCurve(row.time_s, row.trace + offset, pen=pen, antialias=True))
+        look = {"pen": pg.mkPen(row.colour, width=1.3), "antialias": True}
+        if self._colours is not None and is_faint(row.colour, self._colours.background):
+            look["shadowPen"] = pg.mkPen(self._colours.muted, width=3)
+        self.addItem(_ClippedCurve(row.time_s, row.trace + offset, **look))
         if row.fan is not None:
             self.addItem(
                 pg.PlotDataItem(
@@ -229,7 +217,7 @@ class TracePlot(pg.PlotWidget):
         top_row = (len(self._picture.rows) - 1) * slot
         low, high = top_row, top_row + self._scale_bar_dff
         self._scale_bar.setData([x, x], [low, high])
-        self._scale_text.setText(f"{self._scale_bar_dff:g} dF/F ")
+        self._scale_text.setText(f"{self._scale_bar_dff:g} {self._unit} ")
         self._scale_text.setPos(x, (low + high) / 2)
 
 

@@ -1,0 +1,213 @@
+"""Commands about functional structure: embeddings, selectivity, clusters."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+from ..core.errors import CalmError
+from .app import app
+from .console import check_output, print_table, results, run_with_bar
+from .options import (
+    DEFAULT_MODEL,
+    CellsOnly,
+    Device,
+    DropUnusable,
+    FrameRate,
+    Model,
+    Out,
+    RecordingPath,
+    Rois,
+    read_with_bar,
+)
+
+if TYPE_CHECKING:
+    from ..explore.embed import Source
+    from ..explore.partition import Method
+    from ..model.calm import CalmModel
+
+AdaptationFile = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="What 'napari-calm adapt' wrote for this recording."),
+]
+SourceName = Annotated[
+    str,
+    typer.Option(
+        help="What neurons are compared by: coupling (activity alone, whatever its sign), "
+        "coactivity (with its sign), task (coupling, and what behaviour and trials explain), "
+        "mean (hidden state), row (of an adapted model)."
+    ),
+]
+Columns = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--column",
+        metavar="NAME",
+        help="A behaviour or trial column to use; all that tell something if not given. "
+        "May be repeated.",
+    ),
+]
+Seed = Annotated[int, typer.Option(help="Seed of the resampling.")]
+
+
+@app.command(
+    epilog="Examples: napari-calm embed traces.npz --out embedding.npz | "
+    "napari-calm embed session.npz --source task --map umap --out embedding.csv"
+)
+def embed(
+    recording: RecordingPath,
+    out: Out,
+    source: SourceName = "auto",
+    column: Columns = None,
+    plane: Annotated[
+        str,
+        typer.Option("--map", help="Coordinates for a scatter plot, CSV only: pca or umap."),
+    ] = "pca",
+    seed: Seed = 0,
+    model: Model = DEFAULT_MODEL,
+    adaptation: AdaptationFile = None,
+    device: Device = "auto",
+    frame_rate: FrameRate = None,
+    rois: Rois = None,
+    drop_unusable: DropUnusable = False,
+    cells_only: CellsOnly = False,
+) -> None:
+    """Write one vector a neuron, in which neurons of like function lie close."""
+    from ..explore.embed import embed_steps
+    from ..explore.files import write_embedding, write_table
+    from ..explore.neuron_map import check_umap, pca_map, umap_map
+
+    check_output(out, ".npz", ".csv")
+    if plane not in ("pca", "umap"):
+        raise CalmError(f"--map: found {plane!r}; expected pca or umap.")
+    if plane == "umap":
+        check_umap()
+    loaded = _model(model, adaptation, device)
+    read = read_with_bar(recording, frame_rate, rois, drop_unusable, cells_only)
+    made = run_with_bar(
+        embed_steps(loaded, read, source=cast("Source", source), columns=column, seed=seed)
+    )
+    if out.suffix.lower() == ".csv":
+        layout = umap_map(made, seed=seed) if plane == "umap" else pca_map(made)
+        table = made.table()
+        table.insert(2, "x", layout.points[:, 0])
+        table.insert(3, "y", layout.points[:, 1])
+        write_table(table, out)
+    else:
+        write_embedding(made, out)
+    results.print(
+        f"wrote {out}: {made.n_neurons} neurons x {made.vectors.shape[1]} dimensions of "
+        f"{made.source} by {made.model_name}"
+    )
+
+
+@app.command(
+    epilog="Examples: napari-calm cluster traces.npz --out clusters.csv | "
+    "napari-calm cluster session.npz --source task --clusters 5 --out clusters.npz"
+)
+def cluster(
+    recording: RecordingPath,
+    out: Out,
+    clusters: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Number; the most stable one if not given."),
+    ] = None,
+    method: Annotated[
+        str, typer.Option(help="k-means, 'gaussian mixture', hdbscan or leiden.")
+    ] = "k-means",
+    setting: Annotated[
+        float | None,
+        typer.Option(
+            metavar="X",
+            help="Smallest cluster (hdbscan) or resolution (leiden); the most stable one if "
+            "not given.",
+        ),
+    ] = None,
+    source: SourceName = "auto",
+    column: Columns = None,
+    seed: Seed = 0,
+    model: Model = DEFAULT_MODEL,
+    adaptation: AdaptationFile = None,
+    device: Device = "auto",
+    frame_rate: FrameRate = None,
+    rois: Rois = None,
+    drop_unusable: DropUnusable = False,
+    cells_only: CellsOnly = False,
+) -> None:
+    """Part neurons into functional clusters, say how stable they are and what marks each."""
+    from ..explore.cluster import cluster_steps
+    from ..explore.files import write_clusters
+
+    check_output(out, ".npz", ".csv")
+    loaded = _model(model, adaptation, device)
+    read = read_with_bar(recording, frame_rate, rois, drop_unusable, cells_only)
+    made = run_with_bar(
+        cluster_steps(
+            loaded,
+            read,
+            n_clusters=clusters,
+            method=cast("Method", method),
+            setting=setting,
+            source=cast("Source", source),
+            columns=column,
+            seed=seed,
+        )
+    )
+    write_clusters(made, out)
+    if made.n_clusters:
+        shown = made.summary()
+        # Shares of selective members are in the file; the table has to fit a screen.
+        shown = shown.drop(columns=[f"{name}_selective" for name in made.columns])
+        print_table(shown, "Clusters; columns: share of variance explained, less chance")
+    results.print(made.verdict())
+    results.print(
+        f"wrote {out}: {made.n_neurons} neurons in {made.n_clusters} clusters by {made.method} "
+        f"on {made.source} of {made.model_name}"
+    )
+
+
+@app.command(
+    epilog="Example: napari-calm selectivity session.npz --column cue --column position_cm "
+    "--out selectivity.csv"
+)
+def selectivity(
+    recording: RecordingPath,
+    out: Annotated[Path, typer.Option(metavar="FILE.csv", help="One row a neuron.")],
+    column: Columns = None,
+    bins: Annotated[int, typer.Option(help="Bins of a continuous column.")] = 10,
+    draws: Annotated[int, typer.Option(help="Shifts or permutations of the test.")] = 500,
+    seed: Seed = 0,
+    frame_rate: FrameRate = None,
+    rois: Rois = None,
+    drop_unusable: DropUnusable = False,
+    cells_only: CellsOnly = False,
+) -> None:
+    """Say which neurons follow which behaviour or trial column: d', p and q of each."""
+    from ..explore.columns import telling_columns
+    from ..explore.files import write_table
+    from ..explore.selectivity import feature_table, selectivity_steps
+
+    check_output(out, ".csv")
+    read = read_with_bar(recording, frame_rate, rois, drop_unusable, cells_only)
+    names = column or telling_columns(read)
+    if not names:
+        raise CalmError(
+            f"{recording}: there is no behaviour or trial column to test. It takes columns of "
+            "one value a frame, or a trial table."
+        )
+    found = [
+        run_with_bar(selectivity_steps(read, name, bins=bins, draws=draws, seed=seed))
+        for name in names
+    ]
+    write_table(feature_table(found), out)
+    for one in found:
+        results.print(one.verdict())
+    results.print(f"wrote {out}: {read.n_neurons} neurons, {len(found)} columns")
+
+
+def _model(name: str, adaptation: Path | None, device: str) -> "CalmModel":
+    from ..model.adaptation import load_adaptation
+    from ..model.checkpoint import load_model
+
+    loaded = load_model(name, device)
+    return loaded if adaptation is None else load_adaptation(adaptation).apply(loaded)

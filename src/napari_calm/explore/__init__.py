@@ -1,0 +1,1 @@
+"""Functional structure: embeddings, selectivity, trajectories, probes and clusters."""

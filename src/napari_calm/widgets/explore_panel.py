@@ -1,0 +1,140 @@
+"""The dock "CalM explore": embedding, raster, mean traces, trajectories and clusters."""
+
+from qtpy.QtCore import QSize, Qt
+from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSplitter, QTabWidget, QVBoxLayout
+
+from .cluster_table import ClusterTable
+from .colour_key import ColourKey
+from .colouring import colouring_names, colouring_of
+from .dock_content import DockContent
+from .mean_traces_view import MeanTracesView
+from .raster_view import RasterView
+from .scatter_view import ScatterView
+from .session import Session, session_of
+from .theme import theme_colours
+from .trajectories_view import TrajectoriesView
+
+EXPLORE_DOCK = "CalM explore"
+
+
+class ExplorePanel(DockContent):
+    """Views side by side, and what they, and the ROIs on the movie, are coloured by.
+
+    Every view follows the session by itself and draws only while it is seen.
+    """
+
+    def __init__(self, viewer, session: Session | None = None) -> None:
+        super().__init__()
+        self._viewer = viewer
+        self._session = session_of(viewer) if session is None else session
+        self.colour_by = QComboBox(objectName="calm_colour_by")
+        self.colour_by.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+        self.colour_by.setMaximumWidth(220)
+        self.colour_by.setToolTip(
+            "Colour the neurons, here and on the movie, by their cluster, by how they follow a "
+            "column (Selectivity), or by any feature of their ROIs; the raster is sorted by it."
+        )
+        self.key = ColourKey()
+        self.scatter = ScatterView(self._session)
+        self.raster = RasterView(self._session)
+        self.mean_traces = MeanTracesView(self._session)
+        self.trajectories = TrajectoriesView(self._session)
+        self.table = ClusterTable(self._session)
+        self.views = (
+            self.scatter,
+            self.raster,
+            self.mean_traces,
+            self.trajectories,
+            self.table,
+        )
+        self.tabs = QTabWidget()
+        self.caption = QLabel()
+        self._lay_out()
+        self.colour_by.activated.connect(self._on_colour_by)
+        for signal in self._signals():
+            signal.connect(self._show_colours)
+        self._session.trajectories_changed.connect(self._on_trajectories)
+        viewer.events.theme.connect(self._on_theme)
+        self._on_theme()
+        self._show_colours()
+
+    def _lay_out(self) -> None:
+        for view, title in (
+            (self.raster, "Raster"),
+            (self.mean_traces, "Mean traces"),
+            (self.trajectories, "Trajectories"),
+            (self.table, "Clusters"),
+        ):
+            self.tabs.addTab(view, title)
+        self.tabs.setDocumentMode(True)
+        self.tabs.tabBar().setDrawBase(False)
+        # Beside the tabs, where it costs the plots no height.
+        self.tabs.setCornerWidget(self.caption)
+        self.tabs.currentChanged.connect(self._show_caption)
+        for view in self.views:
+            view.told.connect(self._show_caption)
+        split = QSplitter(Qt.Orientation.Horizontal)
+        split.addWidget(self.scatter)
+        split.addWidget(self.tabs)
+        split.setStretchFactor(0, 2)
+        split.setStretchFactor(1, 5)
+        split.setChildrenCollapsible(False)
+        top = QHBoxLayout()
+        top.setSpacing(6)
+        top.addWidget(QLabel("Colour by"))
+        top.addWidget(self.colour_by)
+        top.addWidget(self.key, 1)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(4, 2, 4, 2)
+        layout.setSpacing(2)
+        layout.addLayout(top)
+        layout.addWidget(split, 1)
+
+    def release(self) -> None:
+        """Stop following session and viewer."""
+        for view in self.views:
+            view.release()
+        for signal in self._signals():
+            signal.disconnect(self._show_colours)
+        self._session.trajectories_changed.disconnect(self._on_trajectories)
+        self._viewer.events.theme.disconnect(self._on_theme)
+
+    def sizeHint(self) -> QSize:
+        """Ask for a little more than the traces do."""
+        return QSize(600, 290)
+
+    def _signals(self) -> tuple:
+        session = self._session
+        return (
+            session.recording_changed,
+            session.clusters_changed,
+            session.selectivity_changed,
+            session.colour_changed,
+        )
+
+    def _on_theme(self, _event=None) -> None:
+        colours = theme_colours(self._viewer.theme)
+        for view in self.views:
+            view.set_colours(colours)
+
+    def _on_colour_by(self, _index: int) -> None:
+        self._session.set_colour_by(self.colour_by.currentText())
+
+    def _on_trajectories(self) -> None:
+        if self._session.trajectories is not None:
+            self.tabs.setCurrentWidget(self.trajectories)
+
+    def _show_caption(self, _what=None) -> None:
+        self.caption.setText(self.tabs.currentWidget().caption)
+
+    def _show_colours(self) -> None:
+        """Offer what neurons can be coloured by, and tell what colours mean."""
+        names = colouring_names(self._session)
+        self.colour_by.clear()
+        self.colour_by.addItems(names or ["nothing yet"])
+        chosen = (
+            names.index(self._session.colour_by) if self._session.colour_by in names else -1
+        )
+        self.colour_by.setCurrentIndex(chosen)
+        self.colour_by.setEnabled(bool(names))
+        self.key.show_colouring(colouring_of(self._session))

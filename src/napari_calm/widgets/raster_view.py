@@ -1,0 +1,113 @@
+"""All neurons over time, sorted by what they are coloured by, in step with the session."""
+
+from qtpy.QtWidgets import QVBoxLayout
+
+from .colouring import colouring_of
+from .explored_results import CLUSTER
+from .job import Job
+from .raster_plot import RasterPlot, SortedNeurons, sorted_by
+from .session import Session
+from .session_view import SessionView
+from .theme import ThemeColours
+from .trace_levels import HIGH_Z, LOW_Z, trace_levels_steps
+
+_EMPTY_HINT = "No traces yet: extract them, or open a suite2p folder."
+_USE_HINT = (
+    "Each row is a neuron, sorted by what 'Colour by' says; the band has its colours. Click to "
+    "move in time and select the neuron (Shift adds), drag to scrub. The wheel zooms in time, "
+    "with Ctrl it zooms neurons; the middle button shifts."
+)
+
+
+class RasterView(SessionView):
+    """Prepares the traces once in a worker, then draws what is in view."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._levels = None
+        self._levels_of = None
+        self._shown_levels = None
+        # A job of its own: it is short, needs no model, and must not hold up the panel.
+        self._preparing = Job(self)
+        self.plot = RasterPlot()
+        self.plot.setToolTip(_USE_HINT)
+        self.plot.sought.connect(self.seek_soon)
+        self.plot.picked.connect(self.select)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(2)
+        layout.addWidget(self.plot, 1)
+        self.follow(
+            session.recording_changed,
+            session.clusters_changed,
+            session.selectivity_changed,
+            session.colour_changed,
+        )
+        session.selection_changed.connect(self._on_selection)
+
+    def release(self) -> None:
+        """Stop following the session."""
+        super().release()
+        self._session.selection_changed.disconnect(self._on_selection)
+        self._preparing.abandon()
+        self._levels = self._shown_levels = None
+
+    def set_colours(self, colours: ThemeColours) -> None:
+        """Draw in the colours of napari's theme."""
+        self.plot.set_colours(colours)
+
+    def refresh(self) -> None:
+        """Draw the rows, or prepare the traces first."""
+        recording = self._session.recording
+        if recording is None or self._levels_of is not recording.traces:
+            self.plot.clear_rows()
+            self._levels = self._shown_levels = self._levels_of = None
+            self._preparing.abandon()
+            self.tell(_EMPTY_HINT)
+            if recording is not None:
+                self._prepare(recording.traces)
+            return
+        if self._levels is None:
+            return
+        anew = self._levels is not self._shown_levels
+        self._shown_levels = self._levels
+        rows = self._rows()
+        self.plot.show_rows(self._levels, rows, recording.frame_rate_hz, anew=anew)
+        self.plot.show_selection(self._session.selection)
+        by = colouring_of(self._session).name
+        order = f"by {by}" if by else "in their own order"
+        scale = f"z-scored dF/F ({LOW_Z:g} to {HIGH_Z:g})"
+        self.tell(f"{recording.n_neurons} neurons {order}, {scale}")
+
+    def move_to(self, time_s: float) -> None:
+        """Draw the cursor."""
+        self.plot.move_cursor(time_s)
+
+    def _prepare(self, traces) -> None:
+        self._levels_of = traces
+        self.tell("Preparing the traces ...")
+
+        def on_done(levels) -> None:
+            if self._levels_of is levels.traces:
+                self._levels = levels
+                self.redraw_soon()
+
+        self._preparing.start(
+            trace_levels_steps(traces), title="Prepare the raster", on_done=on_done
+        )
+
+    def _rows(self) -> SortedNeurons:
+        colouring, clusters = colouring_of(self._session), self._session.clusters
+        by_cluster = clusters is not None and self._session.colour_by == CLUSTER
+        return sorted_by(
+            colouring.values,
+            colouring.colours,
+            colouring.categories,
+            clusters.order() if by_cluster else None,
+        )
+
+    def _on_selection(self) -> None:
+        if self.isVisible() and not self._is_stale and self._levels is not None:
+            self.plot.show_selection(self._session.selection)
+        else:
+            self.redraw_soon()

@@ -1,0 +1,92 @@
+"""The embedding of the neurons in a plane, in step with the session."""
+
+from qtpy.QtWidgets import QLabel, QVBoxLayout
+
+from .colouring import Colouring, colouring_of
+from .embedding_plot import EmbeddingPlot
+from .session import Session
+from .session_view import SessionView
+from .theme import ThemeColours
+from .trace_panel import neuron_name
+
+_EMPTY_HINT = "No embedding yet: press Cluster in the CalM panel."
+_USE_HINT = (
+    "Each point is a neuron; those of like function lie close. Click one to select it, Shift "
+    "adds; drag to draw a lasso around several. The wheel zooms, the middle button shifts."
+)
+
+
+class ScatterView(SessionView):
+    """Points that are clicked and lassoed; the selection has rings."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._colouring = Colouring()
+        self._shown_map = None
+        self.hint = QLabel(_EMPTY_HINT)
+        self.hint.setWordWrap(True)
+        self.plot = EmbeddingPlot(self._describe)
+        self.plot.setToolTip(_USE_HINT)
+        self.plot.picked.connect(self.select)
+        self.plot.lassoed.connect(self.select_all)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(2)
+        layout.addWidget(self.hint)
+        layout.addWidget(self.plot, 1)
+        self.follow(
+            session.embedding_changed,
+            session.clusters_changed,
+            session.selectivity_changed,
+            session.colour_changed,
+        )
+        session.selection_changed.connect(self._on_selection)
+
+    def release(self) -> None:
+        """Stop following the session."""
+        super().release()
+        self._session.selection_changed.disconnect(self._on_selection)
+
+    def set_colours(self, colours: ThemeColours) -> None:
+        """Draw in the colours of napari's theme."""
+        self.plot.set_colours(colours)
+        self.redraw_soon()
+
+    def refresh(self) -> None:
+        """Draw the map of the embedding."""
+        neuron_map = self._session.neuron_map
+        self.hint.setVisible(neuron_map is None)
+        self.plot.setVisible(neuron_map is not None)
+        if neuron_map is None:
+            self._shown_map = None
+            return
+        self._colouring = colouring_of(self._session)
+        anew = neuron_map is not self._shown_map
+        self._shown_map = neuron_map
+        self.plot.show_points(
+            neuron_map.points[:, :2], self._colouring.colours, _axes(neuron_map), anew=anew
+        )
+        self.plot.show_selection(self._session.selection)
+
+    def _on_selection(self) -> None:
+        if self.isVisible() and not self._is_stale and self._shown_map is not None:
+            self.plot.show_selection(self._session.selection)
+        else:
+            self.redraw_soon()
+
+    def _describe(self, neuron: int) -> str:
+        said = [neuron_name(self._session, neuron)]
+        clusters = self._session.clusters
+        if clusters is not None:
+            label, sure = int(clusters.labels[neuron]), clusters.confidence[neuron]
+            sure_text = f" (confidence {sure:.2f})" if sure == sure else ""
+            said.append(f"cluster {label}{sure_text}" if label >= 0 else "no cluster")
+        if self._colouring.name and not self._colouring.name.startswith("cluster"):
+            said.append(self._colouring.value_text(neuron))
+        return "\n".join(said)
+
+
+def _axes(neuron_map) -> tuple[str, str]:
+    shares = [f" ({share:.0%})" for share in neuron_map.explained] or ["", ""]
+    letter = "PC" if neuron_map.method == "PCA" else neuron_map.method
+    return tuple(f"{letter} {axis + 1}{shares[axis]}" for axis in range(2))

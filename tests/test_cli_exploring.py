@@ -1,0 +1,93 @@
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from napari_calm import cli
+from napari_calm.explore.files import read_clusters, read_embedding
+from napari_calm.io.traces import write_recording
+from napari_calm.model.calm import CalmModel
+from napari_calm.model.checkpoint import save_model
+from napari_calm.simulate.session import simulate_session
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    def run_command(*arguments):
+        monkeypatch.setattr(sys, "argv", ["napari-calm", *map(str, arguments)])
+        try:
+            cli.main()
+            status = 0
+        except SystemExit as stop:
+            status = stop.code or 0
+        printed = capsys.readouterr()
+        return status, printed.out, printed.err
+
+    return run_command
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("exploring")
+    session = simulate_session(seed=21, n_neurons=14, n_trials=6)
+    write_recording(session.recording, folder / "traces.npz")
+    save_model(CalmModel.random(seed=3, context_frames=16, max_frames=64), folder / "model")
+    return folder
+
+
+def test_clusters_are_written_and_told(run, files, tmp_path):
+    options = ["--model", files / "model", "--clusters", "3", "--column", "cue"]
+    out = tmp_path / "clusters.npz"
+    status, printed, _ = run("cluster", files / "traces.npz", "--out", out, *options)
+    assert status == 0
+    found = read_clusters(out)
+    assert f"wrote {out}: 14 neurons in 3 clusters by k-means on coupling of random" in printed
+    assert found.verdict() in printed
+    assert found.columns == ("cue",)
+
+
+def test_an_embedding_gets_coordinates_in_its_table(run, files, tmp_path):
+    options = ["--model", files / "model", "--source", "mean"]
+    for name in ("embedding.npz", "embedding.csv"):
+        status, printed, _ = run(
+            "embed", files / "traces.npz", "--out", tmp_path / name, *options
+        )
+        assert status == 0
+        assert "14 neurons x 16 dimensions of mean by random" in printed
+    table = pd.read_csv(tmp_path / "embedding.csv")
+    assert list(table)[:5] == ["neuron", "roi_label", "x", "y", "mean_1"]
+    vectors = read_embedding(tmp_path / "embedding.npz").vectors
+    np.testing.assert_allclose(table.filter(like="mean_"), vectors, rtol=1e-4)
+
+
+def test_selectivity_of_chosen_columns_is_written(run, files, tmp_path):
+    out = tmp_path / "selectivity.csv"
+    columns = ["--column", "cue", "--column", "position_cm", "--draws", "40"]
+    status, printed, _ = run("selectivity", files / "traces.npz", "--out", out, *columns)
+    assert status == 0
+    assert "of 14 neurons are selective for cue" in printed
+    assert {"cue: d'", "position_cm: q"} < set(pd.read_csv(out))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["cluster", "--clusters", "15"], "15 clusters of 14 neurons cannot be"),
+        (["cluster", "--method", "magic"], "unknown method 'magic'"),
+        (["cluster", "--source", "row"], "is not adapted"),
+        (["embed", "--map", "tsne"], "found 'tsne'; expected pca or umap"),
+        (["embed", "--source", "task", "--column", "nose"], "no behaviour or trial column"),
+        (["selectivity", "--column", "nose"], "There are: time_s, trial, position_cm"),
+    ],
+)
+def test_bad_input_is_one_line_and_status_one(run, files, tmp_path, arguments, message):
+    command, *options = arguments
+    if command != "selectivity":
+        options += ["--model", files / "model"]
+    status, _, errors = run(
+        command, files / "traces.npz", "--out", tmp_path / "out.csv", *options
+    )
+    assert status == 1
+    assert message in errors
+    assert not list(tmp_path.iterdir())
