@@ -6,6 +6,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from ..core.errors import CalmError, RecordingError
 from ..core.recording import Recording
@@ -17,7 +18,14 @@ KINDS: tuple[Kind, ...] = ("continuous", "circular", "classes")
 MOST_CLASSES = 12
 # Columns that say when or which, not what the animal does.
 CLOCKS = {"time", "time_s", "time_in_trial", "trial", "trial_id", "frame"}
-CIRCLE_NAMES = ("heading", "azimuth", "bearing", "direction_rad", "direction_deg", "orientation")
+CIRCLE_NAMES = (
+    "heading",
+    "azimuth",
+    "bearing",
+    "direction_rad",
+    "direction_deg",
+    "orientation",
+)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -68,25 +76,29 @@ class Target:
         return f"Target({self.name!r}, {self.kind}{of}, {self.values.size} {self.per}s)"
 
     @property
-    def known(self) -> np.ndarray:
+    def known(self) -> NDArray[np.bool_]:
         """Where the value is known, (frames,) or (trials,) of bool."""
-        if self.kind == "classes":
-            return self.values >= 0
-        return np.isfinite(self.values)
+        known: NDArray[np.bool_] = (
+            self.values >= 0 if self.kind == "classes" else np.isfinite(self.values)
+        )
+        return known
 
     @property
     def n_outputs(self) -> int:
         """Numbers a decoder says of each sample: 1, cosine and sine, or one a class."""
         return {"continuous": 1, "circular": 2}.get(self.kind, len(self.classes))
 
-    def outputs(self, chosen: np.ndarray) -> np.ndarray:
+    def outputs(self, chosen: np.ndarray) -> NDArray[np.float64]:
         """What a decoder is fitted to at the chosen samples, (samples, n_outputs)."""
         values = self.values[chosen]
+        columns: NDArray[np.float64]
         if self.kind == "classes":
-            return np.eye(len(self.classes))[values]
-        if self.kind == "circular":
-            return np.stack([np.cos(values), np.sin(values)], axis=1)
-        return values[:, None].astype(np.float64)
+            columns = np.eye(len(self.classes))[values]
+        elif self.kind == "circular":
+            columns = np.stack([np.cos(values), np.sin(values)], axis=1)
+        else:
+            columns = values[:, None].astype(np.float64)
+        return columns
 
     def without_classes(self, unwanted: Sequence[int]) -> "Target":
         """Return the same variable with some classes counted as unknown."""
@@ -146,7 +158,9 @@ def read_target(
         cannot be of that kind.
     """
     if kind not in ("auto", *KINDS):
-        raise CalmError(f"decode: found the kind {kind!r}; expected auto or {', '.join(KINDS)}.")
+        raise CalmError(
+            f"decode: found the kind {kind!r}; expected auto or {', '.join(KINDS)}."
+        )
     if unit not in ("auto", "rad", "deg"):
         raise CalmError(f"decode: found the unit {unit!r}; expected auto, rad or deg.")
     if isinstance(target, str):
@@ -186,9 +200,7 @@ def _column(recording: Recording, target: str) -> tuple["pd.Series[Any]", Per, s
             f"behaviour/{name} or trials/{name}."
         )
     there = list_variables(recording)
-    listed = "; ".join(
-        f"{kind}: {', '.join(names) or 'none'}" for kind, names in there.items()
-    )
+    listed = "; ".join(f"{kind}: {', '.join(names) or 'none'}" for kind, names in there.items())
     raise RecordingError(
         f"{where}: there is no column {target!r} to decode. Found {listed}. Choose one of "
         "these, or give the values as an array."

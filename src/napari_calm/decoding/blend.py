@@ -92,7 +92,9 @@ class Blend:
         components = (traces - self.products.centre) @ self.products.back
         return readout.outputs(products_of(components), samples)
 
-    def with_parts(self, problem: Problem, train: np.ndarray, parts: tuple[str, ...]) -> "Blend":
+    def with_parts(
+        self, problem: Problem, train: np.ndarray, parts: tuple[str, ...]
+    ) -> "Blend":
         """Return the same readouts weighed anew, as if there were only these parts."""
         kept = {part: self.chosen[part] for part in parts if part in self.chosen}
         shares, slope = weigh(problem, train, kept)
@@ -155,8 +157,8 @@ def fit_blend_steps(
     for part, choice in chosen.items():
         design = make_design(choice.option, views, problem.samples, train)
         path = RidgePath(design.features[train], weights)
-        found = path.coefficients(outputs[train], choice.penalty)
-        readouts[part] = Readout.of(choice.option, design, *found)
+        fitted = path.coefficients(outputs[train], choice.penalty)
+        readouts[part] = Readout.of(choice.option, design, *fitted)
         done = min(done + len(options[part]), n_steps)
         yield Progress(done, n_steps, "Fitting the readouts")
     return Blend(
@@ -251,6 +253,9 @@ def _refit(
         together = path.coefficients(np.concatenate(fitted, axis=1), choice.penalty)
         read = x @ together[0] + together[1]
         return np.split(read, len(fitted), axis=1)
+    if x.shape[1] > train.size:
+        # A turn of the axes: the penalty does not notice, and there are fewer of them.
+        x = RidgePath(x[train], np.ones(train.size)).turned(x)
 
     def fit(place: int) -> np.ndarray:
         ridge = Ridge(alpha=choice.penalty * train.size)
@@ -273,7 +278,7 @@ def _choose(
     """The option and penalty that read held-out inner folds best."""
     truth, outputs = problem.truth(train), problem.outputs(train)
     weights = class_weights(problem.target, outputs)[:, None]
-    spread = float((weights * (outputs - outputs.mean(axis=0)) ** 2).sum())
+    spread = max(float((weights * (outputs - outputs.mean(axis=0)) ** 2).sum()), 1e-12)
     found = []
     for option in options:
         for place, said in enumerate(held_out[option]):

@@ -91,9 +91,11 @@ def _logistic_path(
         path = RidgePath(features[train], np.ones(train.size))
         features = path.turned(features)
     truth = problem.truth(train)
-    model = LogisticRegression(
-        class_weight="balanced", warm_start=True, max_iter=300, tol=1e-3
-    )
+    if np.unique(truth).size == 1:
+        only = np.zeros((test.size, problem.target.n_outputs))
+        only[:, truth[0]] = 1.0
+        return [only] * len(strengths)
+    model = LogisticRegression(class_weight="balanced", warm_start=True, max_iter=300, tol=1e-3)
     found = []
     for strength in strengths:
         model.set_params(C=strength)

@@ -82,7 +82,3 @@ class Readout:
             weights=np.stack(weights),
             offset=self.offset + np.sum(offset, axis=0),
         )
-
-    def scaled(self, share: float) -> "Readout":
-        """Return the map with all it says multiplied by `share`."""
-        return replace(self, weights=share * self.weights, offset=share * self.offset)

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from ..core.progress import Steps
 from ..train.config import OptimiserConfig
 from ..train.optimise import optimise_steps
-from .networks import AttentionHead, BilinearHead
+from .networks import AttentionHead, BilinearHead, make_network
 from .neuron_frames import NeuronFrames
 from .samples import Samples
 from .scores import class_weights
@@ -126,17 +126,6 @@ def _read(
     return mean
 
 
-def make_network(
-    head: str, neurons: NeuronFrames, n_outputs: int, *, seed: int
-) -> BilinearHead | AttentionHead:
-    """A network of a kind, "bilinear" or "attention", for neurons like these."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        if head == "attention":
-            return AttentionHead(neurons.width, n_outputs)
-        return BilinearHead(neurons.n_neurons, neurons.width, n_outputs)
-
-
 def fit_network_steps(
     head: str,
     target: Target,
@@ -165,7 +154,10 @@ def fit_network_steps(
     scale = torch.ones(target.n_outputs)
     if target.kind == "continuous":
         scale = outputs.std(0).clamp(min=1e-12)
-    network = make_network(head, training[0].neurons, target.n_outputs, seed=seed)
+    neurons = training[0].neurons
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = make_network(head, neurons.n_neurons, neurons.width, target.n_outputs)
     n_frames = training[0].frames.shape[1]
     per_step = max(8, FRAMES_PER_STEP // n_frames)
 
@@ -182,7 +174,7 @@ def fit_network_steps(
         return (lost * weights).sum(), weights.sum()
 
     def loss_of(rng: np.random.Generator, _step: int) -> tuple[Tensor, dict[str, float]]:
-        examples = training[rng.integers(len(training))]
+        examples = training[int(rng.integers(len(training)))]
         n_samples = len(examples.frames)
         chosen = torch.as_tensor(rng.permutation(n_samples)[:per_step])
         some_neurons = None

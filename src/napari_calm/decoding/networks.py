@@ -24,6 +24,7 @@ class BilinearHead(nn.Module):
 
     def __init__(self, n_neurons: int, width: int, n_outputs: int, rank: int = 8) -> None:
         super().__init__()
+        self.width = width
         config = BehaviourConfig(
             n_channels=n_outputs, frames_per_token=1, rank=rank, smoother_taps=1
         )
@@ -77,7 +78,7 @@ class AttentionHead(nn.Module):
         n_values: int = 4,
     ) -> None:
         super().__init__()
-        self.n_queries = n_queries
+        self.width, self.n_queries = width, n_queries
         n_recent = len(SMOOTHING_ALPHAS)
         n_features = n_directions + n_recent + N_PORTRAIT + n_recent * N_LOADINGS
         self.directions = nn.Linear(width, n_directions)
@@ -137,3 +138,12 @@ class AttentionHead(nn.Module):
             ],
             dim=-1,
         )
+
+
+def make_network(
+    head: str, n_neurons: int, width: int, n_outputs: int
+) -> BilinearHead | AttentionHead:
+    """Make a network of a kind, "bilinear" or "attention", with fresh weights."""
+    if head == "attention":
+        return AttentionHead(width, n_outputs)
+    return BilinearHead(n_neurons, width, n_outputs)

@@ -13,6 +13,7 @@ PARTS_OF_THE_MODEL = ("states", "state history")
 # More features, or numbers in all, for one choice of lags, and a fit takes too long.
 MOST_FEATURES = 9000
 MOST_NUMBERS = 6e7
+MOST_DIRECTIONS = 3500
 LAG_COUNTS = (1, 4, 16, 48)
 HISTORIES = ((0, 1, 2, 3), (0, 2, 4, 8, 16, 32))
 STATE_HISTORIES = ((0, 4, 8, 16), (0, 8, 16, 32))
@@ -128,7 +129,11 @@ def options_for(
         ]
     else:
         most = min(MOST_FEATURES, MOST_NUMBERS / n_samples) / n_neurons
-        lags = [tuple(range(n)) for n in LAG_COUNTS if n == 1 or n <= most]
+        lags = [
+            tuple(range(n))
+            for n in LAG_COUNTS
+            if n == 1 or (n <= most and min(n * n_neurons, n_samples) <= MOST_DIRECTIONS)
+        ]
         found["traces"] = [Option("traces", window) for window in lags]
         found["trace history"] = [Option("trace history", window) for window in HISTORIES]
         found["products"] = [Option("products", (0,))]

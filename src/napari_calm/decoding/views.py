@@ -209,7 +209,8 @@ def windowed(values: np.ndarray, samples: Samples, window: tuple[int, ...]) -> n
     """
     if samples.per == "frame":
         frames = np.maximum(samples.start_frame[:, None] - np.asarray(window), 0)
-        return values[frames]
+        seen: np.ndarray = values[frames]
+        return seen
     sums = np.cumsum(values, axis=0, dtype=np.float64)
     sums = np.concatenate([np.zeros((1, values.shape[1])), sums])
     share = np.arange(len(window) + 1) / len(window)

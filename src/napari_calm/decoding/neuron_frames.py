@@ -121,4 +121,5 @@ def _portrait(history: np.ndarray, frame_rate_hz: float) -> np.ndarray:
     size = columns.std(axis=0)
     columns = (columns - columns.mean(axis=0)) / np.where(size > 1e-6, size, 1.0)
     found = np.concatenate([loadings, np.nan_to_num(columns)], axis=1)
-    return np.clip(found, -10, 10).astype(np.float32)
+    limited: np.ndarray = np.clip(found, -10, 10).astype(np.float32)
+    return limited

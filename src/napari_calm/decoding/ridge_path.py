@@ -38,7 +38,9 @@ class RidgePath:
         self._power = np.maximum(power, 0)
         self._scores = self._directions.T @ x.T  # (directions, samples)
 
-    def coefficients(self, outputs: np.ndarray, penalty: float) -> tuple[np.ndarray, np.ndarray]:
+    def coefficients(
+        self, outputs: np.ndarray, penalty: float
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Coefficients (features, outputs) and intercepts (outputs,)."""
         middle = self._share @ outputs
         target = (outputs - middle) * self._root

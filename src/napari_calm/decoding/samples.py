@@ -2,6 +2,7 @@
 
 import warnings
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -57,7 +58,8 @@ class Samples:
     def frames(self, chosen: np.ndarray) -> np.ndarray:
         """Frames that the chosen samples look at, rising and each once."""
         if self.per == "frame":
-            return self.start_frame[chosen]
+            frames: np.ndarray = self.start_frame[chosen]
+            return frames
         parts = [
             np.arange(start, stop)
             for start, stop in zip(
@@ -199,7 +201,7 @@ def trial_samples(
     )
 
 
-def trials_from_column(column: "pd.Series[object]") -> pd.DataFrame:
+def trials_from_column(column: "pd.Series[Any]") -> pd.DataFrame:
     """Runs of equal values of a column as trials: `start_frame`, `stop_frame`, `label`.
 
     Missing values and negative numbers lie between trials.

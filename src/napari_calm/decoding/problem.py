@@ -36,7 +36,8 @@ class Problem:
 
     def truth(self, chosen: np.ndarray) -> np.ndarray:
         """Values of the target at the chosen samples."""
-        return self.target.values[self.samples.number[chosen]]
+        values: np.ndarray = self.target.values[self.samples.number[chosen]]
+        return values
 
     def outputs(self, chosen: np.ndarray) -> np.ndarray:
         """What a head is fitted to at the chosen samples, (chosen, outputs)."""

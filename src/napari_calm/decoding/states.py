@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
 from ..core.errors import CalmError
-from ..core.progress import Progress, Steps, retold
+from ..core.progress import Progress, Steps, retold, run
 from ..core.recording import Recording
 from ..model.calm import CalmModel
 
@@ -49,6 +50,11 @@ class FrameStates:
     def n_channels(self) -> int:
         """Numbers a frame: neurons times width."""
         return int(self.hidden.shape[1] * self.hidden.shape[2])
+
+    @cached_property
+    def coordinates(self) -> "Coordinates":
+        """The states in fewer numbers that say the same."""
+        return coordinates_of(self)
 
     def parts(self) -> Iterator[tuple[slice, np.ndarray]]:
         """Some neurons at a time: which channels, and their values (frames, channels)."""
@@ -100,6 +106,22 @@ def represent_frames_steps(model: CalmModel, recording: Recording) -> Steps[Fram
         model_name=model.title,
         frame_rate_hz=recording.frame_rate_hz,
     )
+
+
+def represent_frames(model: CalmModel, recording: Recording) -> FrameStates:
+    """Hidden states of every neuron at every frame, each knowing no later frame.
+
+    Parameters
+    ----------
+    model : CalmModel
+    recording : Recording
+
+    Raises
+    ------
+    RecordingError
+        If the recording is shorter than one context.
+    """
+    return run(represent_frames_steps(model, recording))
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,4 +208,3 @@ def _directions(seed: int, channels: slice) -> np.ndarray:
     rng = np.random.default_rng([seed, channels.start])
     shape = (channels.stop - channels.start, N_PROJECTED)
     return rng.standard_normal(shape, np.float32) / np.float32(np.sqrt(N_PROJECTED))
-

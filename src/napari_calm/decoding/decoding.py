@@ -1,0 +1,229 @@
+"""How well a variable is decoded from a recording, beside what costs nothing."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import confusion_matrix
+
+from .decoded import class_columns, named, sample_table, true_values, values_of
+from .decoder import Decoder
+from .null import p_value
+from .scores import Interval, further_scores, measure_of, over_folds, score
+from .target import Target
+
+SIGNIFICANT = 0.05
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Decoding:
+    """A variable of one recording as read when it is held out, and the fitted decoder.
+
+    Parameters
+    ----------
+    target : Target
+        The variable, smoothed if so wished and without classes too rare to test.
+    head, model_name, recording_name : str
+    number, start_frame, fold : numpy.ndarray of int, (samples,)
+        Frame or trial of each sample, the first frame it looks at, and the fold that held it
+        out.
+    outputs, reference_outputs : numpy.ndarray, (samples, outputs)
+        What the head and ridge or logistic regression on lagged traces said when the sample
+        was held out; probabilities for classes.
+    without_model_outputs : numpy.ndarray, (samples, outputs), optional
+        The same of the blend without the model's hidden states.
+    null : numpy.ndarray, (shifts,)
+        Mean score over folds for the behaviour shifted in a circle, or for labels shuffled
+        among trials.
+    test_share : float
+        Samples of a fold in relation to those it was fitted to.
+    neuron_weights : numpy.ndarray, (neurons,)
+        Share of each neuron in what the decoder says, summing to 1.
+    roi_labels : numpy.ndarray of int, (neurons,)
+    shares : dict of float
+        Weight of each part of a blend; empty for other heads.
+    looks_at : str
+        In words: lags, look-ahead, smoothing, what was held out.
+    left_out : tuple of str
+        Classes that are too rare to test.
+    frame_rate_hz : float
+    decoder : Decoder
+        Fitted to the whole recording.
+    """
+
+    target: Target
+    head: str
+    model_name: str
+    recording_name: str
+    number: np.ndarray
+    start_frame: np.ndarray
+    fold: np.ndarray
+    outputs: np.ndarray
+    reference_outputs: np.ndarray
+    without_model_outputs: np.ndarray | None
+    null: np.ndarray
+    test_share: float
+    neuron_weights: np.ndarray
+    roi_labels: np.ndarray
+    shares: dict[str, float]
+    looks_at: str
+    left_out: tuple[str, ...]
+    frame_rate_hz: float
+    decoder: Decoder = field(repr=False)
+
+    def __repr__(self) -> str:
+        return f"Decoding({self.target.name!r}, {self.measure} {self.score.mean:.3f})"
+
+    @property
+    def measure(self) -> str:
+        """Name of the score: balanced accuracy or R2."""
+        return measure_of(self.target)
+
+    @property
+    def reference_name(self) -> str:
+        """What the reference is."""
+        kind = "logistic" if self.target.kind == "classes" else "ridge"
+        return f"{kind} regression on lagged traces"
+
+    @property
+    def truth(self) -> np.ndarray:
+        """True values of the samples; numbers of classes, radians for angles, (samples,)."""
+        values: np.ndarray = self.target.values[self.number]
+        return values
+
+    @property
+    def predicted(self) -> np.ndarray:
+        """Held-out values in the variable's unit; numbers of classes, (samples,)."""
+        return values_of(self.target.kind, self.target.unit, self.outputs)
+
+    @cached_property
+    def score(self) -> Interval:
+        """Mean score over the folds, with a 95 % interval."""
+        return over_folds(self.fold_scores(self.outputs), self.test_share)
+
+    @cached_property
+    def reference(self) -> Interval:
+        """The same of the reference."""
+        return over_folds(self.fold_scores(self.reference_outputs), self.test_share)
+
+    @cached_property
+    def gain(self) -> Interval:
+        """Score less the reference's, fold by fold."""
+        return self._less(self.reference_outputs)
+
+    @cached_property
+    def without_model(self) -> Interval | None:
+        """Score of the blend without hidden states, where there is one."""
+        if self.without_model_outputs is None:
+            return None
+        return over_folds(self.fold_scores(self.without_model_outputs), self.test_share)
+
+    @cached_property
+    def gain_of_states(self) -> Interval | None:
+        """What the hidden states add to the blend, fold by fold."""
+        if self.without_model_outputs is None:
+            return None
+        return self._less(self.without_model_outputs)
+
+    @property
+    def p_value(self) -> float:
+        """Share of shifted behaviours that are decoded as well, itself counted among them."""
+        return p_value(self.score.mean, self.null)
+
+    @property
+    def above_chance(self) -> bool:
+        """Whether hardly any shifted behaviour is decoded as well."""
+        return self.p_value <= SIGNIFICANT
+
+    def further_scores(self) -> dict[str, float]:
+        """Accuracy, correlation, or mean angular error over all held-out samples."""
+        return further_scores(self.target, self.truth, self.outputs)
+
+    def fold_scores(self, outputs: np.ndarray) -> np.ndarray:
+        """Score of each fold, (folds,)."""
+        folds = [self.fold == fold for fold in np.unique(self.fold)]
+        return np.array([score(self.target, self.truth[f], outputs[f]) for f in folds])
+
+    def confusion(self) -> pd.DataFrame:
+        """Share of each true class (rows) that was read as each class (columns)."""
+        classes = self.target.classes
+        counts = confusion_matrix(
+            self.truth, self.predicted, labels=range(len(classes)), normalize="true"
+        )
+        return pd.DataFrame(counts, index=classes, columns=classes)
+
+    def verdict(self) -> str:
+        """What was found, in words: beside chance, and beside the reference."""
+        null = ""
+        if self.null.size:
+            chance = "above" if self.above_chance else "not above"
+            null = (
+                f", {chance} chance (shifted behaviour {self.null.mean():.3f}, "
+                f"p = {self.p_value:.3f})"
+            )
+        said = f"{self.target.name}: {self.measure} {self.score}{null}. "
+        beside = f"{self.reference_name} ({self.reference.mean:.3f})"
+        if self.gain.low > 0:
+            said += f"Better than {beside} beyond noise, by {self.gain}."
+        elif self.gain.high < 0:
+            said += f"Worse than {beside} beyond noise, by {self.gain}."
+        else:
+            said += f"No better or worse than {beside} beyond noise: difference {self.gain}."
+        if self.gain_of_states is not None:
+            added = self.gain_of_states
+            beyond = "beyond" if added.low > 0 or added.high < 0 else "within"
+            said += f" The model's states add {added.mean:+.3f}, {beyond} noise."
+        if self.left_out:
+            said += f" Too rare to test and left out: {', '.join(self.left_out)}."
+        return said
+
+    def summary(self) -> pd.DataFrame:
+        """One row each for the head, the blend without states, reference and null."""
+        rows = [(f"{self.head} head of {self.model_name}", self.score)]
+        if self.without_model is not None:
+            rows.append(("the same without the model", self.without_model))
+        rows.append((self.reference_name, self.reference))
+        if self.null.size:
+            low, high = np.quantile(self.null, [0.025, 0.975])
+            rows.append(("shifted behaviour", Interval(float(self.null.mean()), low, high)))
+        return pd.DataFrame(
+            {
+                "decoder": [name for name, _ in rows],
+                self.measure: [found.mean for _, found in rows],
+                "from": [found.low for _, found in rows],
+                "to": [found.high for _, found in rows],
+            }
+        )
+
+    def table(self) -> pd.DataFrame:
+        """One row a frame or trial: place, truth, held-out value, reference, probabilities."""
+        target = self.target
+        reference = values_of(target.kind, target.unit, self.reference_outputs)
+        return sample_table(
+            target.per,
+            self.number,
+            self.start_frame,
+            self.frame_rate_hz,
+            {
+                "true": true_values(target, self.number),
+                "decoded": named(target.kind, target.classes, self.predicted),
+                "reference": named(target.kind, target.classes, reference),
+                "fold": self.fold,
+            }
+            | class_columns(target.classes, self.outputs),
+        )
+
+    def neuron_table(self) -> pd.DataFrame:
+        """One row a neuron: its number, its ROI, and its share in the decoder."""
+        return pd.DataFrame(
+            {
+                "neuron": np.arange(self.roi_labels.size),
+                "roi_label": self.roi_labels,
+                f"{self.target.name}: weight": self.neuron_weights,
+            }
+        )
+
+    def _less(self, outputs: np.ndarray) -> Interval:
+        difference = self.fold_scores(self.outputs) - self.fold_scores(outputs)
+        return over_folds(difference, self.test_share)
