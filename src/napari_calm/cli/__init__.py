@@ -6,7 +6,12 @@ Heavy libraries are imported inside the commands, so that --help answers at once
 import os
 
 from ..core.errors import CalmError
-from . import exploring, looking, making  # noqa: F401  (their commands join the application)
+from . import (  # noqa: F401  (their commands join the application)
+    decoding,
+    exploring,
+    looking,
+    making,
+)
 from .app import app
 from .console import fail
 

@@ -6,7 +6,6 @@ import numpy as np
 from scipy.optimize import minimize_scalar, nnls
 from scipy.special import log_softmax, softmax
 from sklearn.linear_model import Ridge
-from sklearn.metrics import balanced_accuracy_score
 
 from ..core.progress import Progress, Steps
 from .options import PARTS_OF_THE_MODEL, Design, Option, make_design
@@ -14,7 +13,7 @@ from .problem import Problem
 from .readout import Readout
 from .ridge_path import PENALTIES, RidgePath
 from .samples import Samples
-from .scores import class_weights
+from .scores import balanced_accuracy, class_weights
 from .views import Inputs, Series, TraceUnits, Views, products_of
 
 # Keeps the weights of parts that say the same from being anything.
@@ -286,7 +285,7 @@ def _choose(
             worth = -missed
             if problem.target.kind == "classes":
                 # Equally accurate choices are told apart by how sure they are.
-                worth = balanced_accuracy_score(truth, said.argmax(axis=1)) - 1e-3 * missed
+                worth = balanced_accuracy(truth, said.argmax(axis=1)) - 1e-3 * missed
             found.append((worth, -PENALTIES[place], option, said))
     _, penalty, option, said = max(found, key=lambda each: each[:2])
     return Chosen(option, -penalty, said.astype(np.float64))

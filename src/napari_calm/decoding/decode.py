@@ -19,7 +19,7 @@ from .prepare import prepare
 from .problem import Problem
 from .settings import Blocks, Head, Settings
 from .states import FrameStates, represent_frames_steps
-from .target import Kind, read_target
+from .target import AngleUnit, Kind, read_target
 
 
 def decode_steps(
@@ -28,7 +28,7 @@ def decode_steps(
     target: str | Sequence[Any] | np.ndarray,
     *,
     kind: Kind | Literal["auto"] = "auto",
-    unit: Literal["auto", "rad", "deg"] = "auto",
+    unit: AngleUnit = "auto",
     name: str = "target",
     settings: Settings | None = None,
     states: FrameStates | None = None,
@@ -94,7 +94,7 @@ def decode(
     *,
     head: Head = "blend",
     kind: Kind | Literal["auto"] = "auto",
-    unit: Literal["auto", "rad", "deg"] = "auto",
+    unit: AngleUnit = "auto",
     name: str = "target",
     look_ahead_s: float = 0.0,
     smooth_s: float = 0.0,

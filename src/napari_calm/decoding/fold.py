@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import softmax
 
 from ..core.progress import Progress, Steps, retold
@@ -139,23 +140,23 @@ def null_scores_steps(
     folds: Sequence[Fold],
     splits: Sequence[tuple[np.ndarray, np.ndarray]],
     settings: Settings,
-) -> Steps[np.ndarray]:
+) -> Steps[NDArray[np.float64]]:
     """Mean score over the folds for each shifted copy of the behaviour, (shifts,).
 
     Linear heads are fitted to every copy anew. Networks are not; what they said is compared
     with the shifted behaviour.
     """
     others = null_problems(problem, settings.shifts, seed=settings.seed)
-    found = np.zeros((len(folds), len(others)))
+    found: NDArray[np.float64] = np.zeros((len(folds), len(others)))
     for number, (fold, (train, test)) in enumerate(zip(folds, splits, strict=True)):
         outputs: list[np.ndarray] = [fold.outputs] * len(others)
-        if fold.networks is None:
+        if fold.networks is None and others:
             outputs = yield from retold(
                 null_outputs(fold.blend, problem, train, others), part_of(number, len(folds))
             )
         for place, (other, each) in enumerate(zip(others, outputs, strict=True)):
             found[number, place] = score(problem.target, other.truth(test), each[test])
-    mean: np.ndarray = found.mean(axis=0)
+    mean: NDArray[np.float64] = found.mean(axis=0)
     return mean
 
 

@@ -133,7 +133,6 @@ def fit_network_steps(
     validation: Sequence[Examples],
     *,
     seed: int,
-    config: OptimiserConfig = OPTIMISER,
 ) -> Steps[FittedNetworks]:
     """Fit a head to one or several recordings.
 
@@ -199,7 +198,7 @@ def fit_network_steps(
 
     yield from optimise_steps(
         nn.ModuleDict({"head": network}),
-        config,
+        OPTIMISER,
         loss_of,
         stage="Fitting the decoder",
         seed=seed,

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import balanced_accuracy_score
 
 from ..core.progress import Progress, Steps
 from .blend import Blend
 from .options import Option, make_design
 from .problem import Problem
 from .ridge_path import RidgePath
+from .scores import balanced_accuracy
 from .views import Views
 
 # Inverse penalties of features of unit variance.
@@ -61,10 +61,7 @@ def fit_reference_steps(problem: Problem, train: np.ndarray, blend: Blend) -> St
         for place, said in enumerate(
             _logistic_path(problem, choice.option, inner, test, STRENGTHS)
         ):
-            chosen = said.argmax(axis=1)
-            with warnings.catch_warnings():
-                warnings.filterwarnings("ignore", message="y_pred contains classes")
-                worth[place] += balanced_accuracy_score(truth[test], chosen)
+            worth[place] += balanced_accuracy(truth[test], said.argmax(axis=1))
             done = number * STRENGTHS.size + place + 1
             yield Progress(done, (len(splits) + 1) * STRENGTHS.size, "Fitting the reference")
     best = int(worth.argmax())

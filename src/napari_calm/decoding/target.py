@@ -13,6 +13,7 @@ from ..core.recording import Recording
 
 Kind: TypeAlias = Literal["continuous", "circular", "classes"]
 Per: TypeAlias = Literal["frame", "trial"]
+AngleUnit: TypeAlias = Literal["auto", "rad", "deg"]
 
 KINDS: tuple[Kind, ...] = ("continuous", "circular", "classes")
 MOST_CLASSES = 12
@@ -132,7 +133,7 @@ def read_target(
     target: str | Sequence[Any] | np.ndarray,
     *,
     kind: Kind | Literal["auto"] = "auto",
-    unit: Literal["auto", "rad", "deg"] = "auto",
+    unit: AngleUnit = "auto",
     name: str = "target",
 ) -> Target:
     """Find a variable and tell what kind it is.
