@@ -38,6 +38,17 @@ def test_frames_of_a_trial_are_never_parted_and_classes_are_spread():
         assert set(codes[test]) == {0, 1}
 
 
+def test_classes_of_few_trials_are_dealt_into_fewer_folds():
+    trials = pd.DataFrame({"start_frame": np.arange(6) * 5, "stop_frame": np.arange(6) * 5 + 5})
+    target = Target("cue", "classes", "trial", np.resize([0, 1], 6), ("l", "r"))
+    samples = trial_samples(
+        trials, target.known, window_frames=(0, None), first_frame=0, n_frames=30
+    )
+    splits = samples.deal(target, np.arange(6), 4)
+    assert len(splits) == 3
+    np.testing.assert_array_equal(np.sort(np.concatenate([s[1] for s in splits])), np.arange(6))
+
+
 def test_look_ahead_moves_what_is_seen_and_not_what_is_decoded():
     samples = frame_samples(
         np.ones(30, bool), first_frame=4, look_ahead_frames=3, n_blocks=2, gap_frames=0

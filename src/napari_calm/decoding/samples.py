@@ -85,6 +85,8 @@ class Samples:
         values = target.values[self.number[chosen]]
         splitter = GroupKFold(n_folds)
         if target.kind == "classes":
+            # More folds than members of the largest class cannot be stratified.
+            n_folds = max(2, min(n_folds, int(np.unique(values, return_counts=True)[1].max())))
             splitter = StratifiedGroupKFold(n_folds)
         with warnings.catch_warnings():
             # Rare classes are answered for in `decode`.
