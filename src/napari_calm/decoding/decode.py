@@ -70,6 +70,7 @@ def decode_steps(
         recording_name=recording.name,
         number=samples.number,
         start_frame=samples.start_frame,
+        stop_frame=samples.stop_frame,
         fold=fold_of,
         outputs=held_out[0],
         reference_outputs=held_out[1],
@@ -82,6 +83,7 @@ def decode_steps(
         looks_at=_looks_at(whole, problem, settings, recording.frame_rate_hz),
         left_out=tuple(left_out),
         frame_rate_hz=recording.frame_rate_hz,
+        n_frames=recording.n_frames,
         decoder=decoder,
     )
     return replace(decoding, decoder=replace(decoder, score=decoding.score))

@@ -176,6 +176,10 @@ class Decoder:
         """
         return run(self.apply_steps(model, recording, states=states))
 
+    def matched(self, target: Target) -> Target:
+        """The variable of a recording as this decoder names its classes; see `judge`."""
+        return matched(target, self.kind, self.per, self.classes)
+
     def judge(self, decoded: Decoded, target: Target) -> "Judgement":
         """Compare with the true values, and with the same shifted in a circle.
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import confusion_matrix
 
-from .decoded import class_columns, named, sample_table, true_values, values_of
+from .decoded import Decoded, class_columns, named, sample_table, true_values, values_of
 from .decoder import Decoder
 from .null import p_value
 from .scores import Interval, further_scores, measure_of, over_folds, score
@@ -25,9 +25,9 @@ class Decoding:
     target : Target
         The variable, smoothed if so wished and without classes too rare to test.
     head, model_name, recording_name : str
-    number, start_frame, fold : numpy.ndarray of int, (samples,)
-        Frame or trial of each sample, the first frame it looks at, and the fold that held it
-        out.
+    number, start_frame, stop_frame, fold : numpy.ndarray of int, (samples,)
+        Frame or trial of each sample, the frames it looks at (stop exclusive), and the fold
+        that held it out.
     outputs, reference_outputs : numpy.ndarray, (samples, outputs)
         What the head and ridge or logistic regression on lagged traces said when the sample
         was held out; probabilities for classes.
@@ -48,6 +48,8 @@ class Decoding:
     left_out : tuple of str
         Classes that are too rare to test.
     frame_rate_hz : float
+    n_frames : int
+        Of the recording.
     decoder : Decoder
         Fitted to the whole recording.
     """
@@ -58,6 +60,7 @@ class Decoding:
     recording_name: str
     number: np.ndarray
     start_frame: np.ndarray
+    stop_frame: np.ndarray
     fold: np.ndarray
     outputs: np.ndarray
     reference_outputs: np.ndarray
@@ -70,6 +73,7 @@ class Decoding:
     looks_at: str
     left_out: tuple[str, ...]
     frame_rate_hz: float
+    n_frames: int
     decoder: Decoder = field(repr=False)
 
     def __repr__(self) -> str:
@@ -135,6 +139,24 @@ class Decoding:
     def above_chance(self) -> bool:
         """Whether hardly any shifted behaviour is decoded as well."""
         return self.p_value <= SIGNIFICANT
+
+    def held_out(self) -> Decoded:
+        """What was said of every sample when it was held out."""
+        by_frame = self.target.per == "frame"
+        return Decoded(
+            name=self.target.name,
+            kind=self.target.kind,
+            per=self.target.per,
+            classes=self.target.classes,
+            unit=self.target.unit,
+            number=self.number,
+            start_frame=self.number if by_frame else self.start_frame,
+            stop_frame=self.number + 1 if by_frame else self.stop_frame,
+            outputs=self.outputs,
+            frame_rate_hz=self.frame_rate_hz,
+            n_frames=self.n_frames,
+            recording_name=self.recording_name,
+        )
 
     def further_scores(self) -> dict[str, float]:
         """Accuracy, correlation, or mean angular error over all held-out samples."""
