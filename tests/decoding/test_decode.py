@@ -33,6 +33,12 @@ def test_a_planted_speed_is_read_and_an_unrelated_one_is_not(model, recording, s
     assert "not above chance" in unrelated.verdict()
 
 
+def test_a_few_shifts_are_not_taken_for_a_test(model, recording, states):
+    found = decode(model, recording, "speed", states=states, shifts=4, folds=2)
+    assert found.p_value == pytest.approx(1 / 5)
+    assert "too few shifts to tell from chance" in found.verdict()
+
+
 def test_scores_are_means_over_held_out_folds(speed, running):
     truth = speed.truth
     by_fold = [

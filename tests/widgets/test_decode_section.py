@@ -13,6 +13,7 @@ from napari_calm.decoding.decode import decode
 from napari_calm.decoding.decoder_file import load_decoder
 from napari_calm.model.calm import CalmModel
 from napari_calm.preprocess.smooth import smooth_causally
+from napari_calm.widgets.decoding_view import DecodingView
 from napari_calm.widgets.explore_panel import EXPLORE_DOCK
 from napari_calm.widgets.job import Ending
 
@@ -78,13 +79,25 @@ def pick(qtbot):
     return pick
 
 
+@pytest.fixture
+def view(with_behaviour, qtbot):
+    """Return the view of what is decoded, shown; the docks of the tests' viewer are not."""
+    view = DecodingView(with_behaviour.session)
+    qtbot.addWidget(view)
+    view.resize(900, 260)
+    view.show()
+    qtbot.waitExposed(view)
+    yield view
+    view.release()
+
+
 def canvas_text(viewer):
     canvas = getattr(viewer, "canvas", None)
     return (viewer.text_overlay if canvas is None else canvas.overlays.text).text
 
 
 def test_decode_says_and_shows_what_the_library_finds(
-    viewer, with_behaviour, behaving, small_model, press, pick, qtbot
+    viewer, with_behaviour, behaving, small_model, press, pick, qtbot, view
 ):
     section, session = with_behaviour.decode, with_behaviour.session
     pick(section.variable, "speed")
@@ -95,8 +108,7 @@ def test_decode_says_and_shows_what_the_library_finds(
     assert section.result.text().startswith(expected.verdict())
     assert EXPLORE_DOCK in viewer.window.dock_widgets
     explore = with_behaviour.explore
-    view = explore.decoding
-    assert explore.tabs.currentWidget() is view
+    assert explore.tabs.currentWidget() is explore.decoding
     qtbot.waitUntil(lambda: len(view.scores.rows) == 4)
     assert view.scores.rows["model"] == pytest.approx(expected.score.mean)
     assert view.scores.rows["reference"] == pytest.approx(expected.reference.mean)
@@ -113,8 +125,9 @@ def test_weights_are_features_and_colours_of_the_rois(viewer, with_behaviour, pr
     assert set(np.argsort(-weights)[:4]) == {0, 1, 2, 3}
     assert with_behaviour.session.colour_by == "speed: weight"
     layer = viewer.layers["CalM speed: weight"]
-    np.testing.assert_allclose(layer.features["speed: weight"][1:], weights, atol=1e-4)
     labels = with_behaviour.session.recording.footprints.label_values
+    table = layer.features.set_index("index")["speed: weight"]
+    np.testing.assert_allclose(table[labels], weights, atol=1e-4)
     brightness = [layer.colormap.map(label)[:3].sum() for label in labels]
     assert min(brightness[:4]) > max(brightness[4:])
 
@@ -139,10 +152,12 @@ def test_the_decoded_value_stands_on_the_movie_while_it_plays(
     assert "decoded" not in canvas_text(viewer)
 
 
-def test_classes_come_with_a_confusion_matrix_and_a_trace(with_behaviour, press, pick, qtbot):
+def test_classes_come_with_a_confusion_matrix_and_a_trace(
+    with_behaviour, press, pick, qtbot, view
+):
     pick(with_behaviour.decode.variable, "side")
     press(with_behaviour, with_behaviour.decode.decode)
-    found, view = with_behaviour.session.decoding, with_behaviour.explore.decoding
+    found = with_behaviour.session.decoding
     qtbot.waitUntil(lambda: view.stack.currentWidget() is view.confusion)
     qtbot.waitUntil(lambda: view.confusion.rowCount() == 2)
     share = found.confusion().loc["left", "right"]
@@ -156,13 +171,12 @@ def test_classes_come_with_a_confusion_matrix_and_a_trace(with_behaviour, press,
 
 
 def test_all_variables_are_decoded_and_each_can_be_looked_at(
-    with_behaviour, press, pick, qtbot
+    with_behaviour, press, pick, qtbot, view
 ):
     section, session = with_behaviour.decode, with_behaviour.session
     pick(section.variable, "all columns")
     press(with_behaviour, section.decode, timeout=60_000)
     assert set(session.decodings) == {"speed", "state", "side"}
-    view = with_behaviour.explore.decoding
     qtbot.waitUntil(lambda: view.variable.count() == 3)
     other = next(
         name for name in session.decodings if session.decodings[name] is not session.decoding
@@ -174,10 +188,9 @@ def test_all_variables_are_decoded_and_each_can_be_looked_at(
     assert session.colour_by == f"{other}: weight"
 
 
-def test_a_click_in_the_decoded_trace_moves_in_time(with_behaviour, press, pick, qtbot):
+def test_a_click_in_the_decoded_trace_moves_in_time(with_behaviour, press, pick, qtbot, view):
     pick(with_behaviour.decode.variable, "speed")
     press(with_behaviour, with_behaviour.decode.decode)
-    view = with_behaviour.explore.decoding
     qtbot.waitUntil(lambda: view.plot.isVisible() and view.plot.decoded.yData is not None)
     qtbot.wait(50)
     box = view.plot.getViewBox()
@@ -188,7 +201,7 @@ def test_a_click_in_the_decoded_trace_moves_in_time(with_behaviour, press, pick,
 
 
 def test_a_decoder_is_kept_and_applied_again(
-    with_behaviour, behaving, press, pick, qtbot, tmp_path, monkeypatch
+    with_behaviour, behaving, press, pick, qtbot, tmp_path, monkeypatch, view
 ):
     from napari_calm.widgets import decode_section
 
@@ -212,7 +225,6 @@ def test_a_decoder_is_kept_and_applied_again(
         session.decoded.outputs, expected.read(session.recording, states).outputs
     )
     assert "in a recording that the decoder was not fitted to" in section.result.text()
-    view = with_behaviour.explore.decoding
     qtbot.waitUntil(lambda: view.stack.currentWidget() is view.plot)
     assert not view.scores.isVisible()
 

@@ -104,12 +104,12 @@ class Decoding:
     @cached_property
     def score(self) -> Interval:
         """Mean score over the folds, with a 95 % interval."""
-        return over_folds(self.fold_scores(self.outputs), self.test_share)
+        return self._over_folds(self.outputs)
 
     @cached_property
     def reference(self) -> Interval:
         """The same of the reference."""
-        return over_folds(self.fold_scores(self.reference_outputs), self.test_share)
+        return self._over_folds(self.reference_outputs)
 
     @cached_property
     def gain(self) -> Interval:
@@ -121,7 +121,7 @@ class Decoding:
         """Score of the blend without hidden states, where there is one."""
         if self.without_model_outputs is None:
             return None
-        return over_folds(self.fold_scores(self.without_model_outputs), self.test_share)
+        return self._over_folds(self.without_model_outputs)
 
     @cached_property
     def gain_of_states(self) -> Interval | None:
@@ -179,7 +179,10 @@ class Decoding:
         """What was found, in words: beside chance, and beside the reference."""
         null = ""
         if self.null.size:
+            few = 1 / (1 + self.null.size) > SIGNIFICANT
             chance = "above" if self.above_chance else "not above"
+            if few:
+                chance = "too few shifts to tell from"
             null = (
                 f", {chance} chance (shifted behaviour {self.null.mean():.3f}, "
                 f"p = {self.p_value:.3f})"
@@ -245,6 +248,12 @@ class Decoding:
                 f"{self.target.name}: weight": self.neuron_weights,
             }
         )
+
+    def _over_folds(self, outputs: np.ndarray) -> Interval:
+        """Mean and interval of a score, which ends where scores do."""
+        found = over_folds(self.fold_scores(outputs), self.test_share)
+        least = 0.0 if self.target.kind == "classes" else -np.inf
+        return Interval(found.mean, max(found.low, least), min(found.high, 1.0))
 
     def _less(self, outputs: np.ndarray) -> Interval:
         difference = self.fold_scores(self.outputs) - self.fold_scores(outputs)

@@ -62,6 +62,7 @@ class ExplorePanel(DockContent):
         viewer.events.theme.connect(self._on_theme)
         self._on_theme()
         self._show_colours()
+        self._on_decoding()
 
     def _lay_out(self) -> None:
         for view, title in (

@@ -9,7 +9,8 @@ from .session_view import LEAST_HEIGHT_PX
 from .theme import ThemeColours
 
 _POINT_PX = 9
-_NAMES = ("model", "without it", "reference", "shifted")
+_NAMES = ("model", "no states", "reference", "shifted")
+_FAINT_ALPHA = 130
 
 
 class ScorePlot(pg.PlotWidget):
@@ -45,7 +46,8 @@ class ScorePlot(pg.PlotWidget):
         self._decoding = decoding
         self.clear()
         text = self._colours.text if self._colours is not None else "#808080"
-        muted = self._colours.muted if self._colours is not None else "#808080"
+        faint = pg.mkColor(text)
+        faint.setAlpha(_FAINT_ALPHA)
         found = [(_NAMES[0], decoding.score, decoding.fold_scores(decoding.outputs))]
         if decoding.without_model is not None:
             folds = decoding.fold_scores(decoding.without_model_outputs)
@@ -57,21 +59,22 @@ class ScorePlot(pg.PlotWidget):
         for row, (name, score, values) in enumerate(found):
             y = len(found) - row
             colour = DECODED_RGB if row == 0 else text
-            self._points(values, y, muted, 4)
+            self._points(values, y, faint, 4)
             self._interval(score, y, colour)
             self._points(np.array([score.mean]), y, colour, _POINT_PX)
             ticks.append((y, name))
             # Intervals of few folds are wide; what is drawn of them ends with the view.
             everything += [*values, score.mean]
         if decoding.null.size:
-            self._points(decoding.null, 0, muted, 4)
+            self._points(decoding.null, 0, faint, 4)
             self._points(np.array([decoding.null.mean()]), 0, text, _POINT_PX)
             ticks.append((0, _NAMES[3]))
             everything += list(decoding.null)
             self.rows[_NAMES[3]] = float(decoding.null.mean())
         self.getAxis("left").setTicks([ticks])
+        self.setLabel("bottom", decoding.measure, color=text)
+        # With a label alone, scores would be counted in thousandths.
         self.getAxis("bottom").enableAutoSIPrefix(False)
-        self.setLabel("bottom", decoding.measure)
         low, high = _view(np.array(everything), decoding.measure)
         self.getViewBox().setRange(
             xRange=(low, high), yRange=(-0.5, len(found) + 0.5), padding=0.02
@@ -79,7 +82,7 @@ class ScorePlot(pg.PlotWidget):
         self.setToolTip(
             f"Large: mean over held-out folds with its 95 % interval (folds share training "
             f"data, which is counted); small: every fold, or every shift. 'reference' is "
-            f"{decoding.reference_name}; 'without it' the same decoder without the model's "
+            f"{decoding.reference_name}; 'no states' the same decoder without the model's "
             "hidden states."
         )
 
@@ -101,5 +104,5 @@ class ScorePlot(pg.PlotWidget):
 def _view(values: np.ndarray, measure: str) -> tuple[float, float]:
     """Limits of the axis: where the scores lie, R2 far below 0 left out."""
     if measure == "R2":
-        return max(-0.5, float(values.min())), min(1.0, max(0.2, 1.1 * float(values.max())))
+        return max(-1.0, float(values.min())), min(1.0, max(0.2, 1.1 * float(values.max())))
     return float(min(values.min(), 0.5)), 1.0
