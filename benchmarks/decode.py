@@ -57,7 +57,7 @@ VELOCITIES = (
     "velocity_yaw_rad_per_s",
 )
 # Raised when methods or scores change, so that nothing old is taken for new.
-VERSION = 1
+VERSION = 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -214,6 +214,13 @@ def told(found: Decoding) -> dict[str, Any]:
         "score": found.score.mean,
         "reference": found.reference.mean,
         "without_model": None if found.without_model is None else found.without_model.mean,
+        "pooled": found.pooled(found.outputs),
+        "pooled_without_model": (
+            None
+            if found.without_model_outputs is None
+            else found.pooled(found.without_model_outputs)
+        ),
+        "pooled_reference": found.pooled(found.reference_outputs),
         "gain": [found.gain.mean, found.gain.low, found.gain.high],
         "null": float(found.null.mean()) if found.null.size else None,
         "p": found.p_value,

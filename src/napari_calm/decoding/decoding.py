@@ -167,6 +167,14 @@ class Decoding:
         folds = [self.fold == fold for fold in np.unique(self.fold)]
         return np.array([score(self.target, self.truth[f], outputs[f]) for f in folds])
 
+    def pooled(self, outputs: np.ndarray) -> float:
+        """Score of all held-out samples together.
+
+        R2 of a short fold in which a variable hardly changes can be far below 0; together the
+        folds have the variance of the whole recording.
+        """
+        return score(self.target, self.truth, outputs)
+
     def confusion(self) -> pd.DataFrame:
         """Share of each true class (rows) that was read as each class (columns)."""
         classes = self.target.classes
@@ -205,19 +213,25 @@ class Decoding:
 
     def summary(self) -> pd.DataFrame:
         """One row each for the head, the blend without states, reference and null."""
-        rows = [(f"{self.head} head of {self.model_name}", self.score)]
+        name = f"{self.head} head of {self.model_name}"
+        rows = [(name, self.score, self.pooled(self.outputs))]
         if self.without_model is not None:
-            rows.append(("the same without the model", self.without_model))
-        rows.append((self.reference_name, self.reference))
+            assert self.without_model_outputs is not None
+            pooled = self.pooled(self.without_model_outputs)
+            rows.append(("the same without the model", self.without_model, pooled))
+        pooled = self.pooled(self.reference_outputs)
+        rows.append((self.reference_name, self.reference, pooled))
         if self.null.size:
             low, high = np.quantile(self.null, [0.025, 0.975])
-            rows.append(("shifted behaviour", Interval(float(self.null.mean()), low, high)))
+            null = Interval(float(self.null.mean()), float(low), float(high))
+            rows.append(("shifted behaviour", null, np.nan))
         return pd.DataFrame(
             {
-                "decoder": [name for name, _ in rows],
-                self.measure: [found.mean for _, found in rows],
-                "from": [found.low for _, found in rows],
-                "to": [found.high for _, found in rows],
+                "decoder": [name for name, _, _ in rows],
+                self.measure: [found.mean for _, found, _ in rows],
+                "from": [found.low for _, found, _ in rows],
+                "to": [found.high for _, found, _ in rows],
+                "all together": [pooled for _, _, pooled in rows],
             }
         )
 
