@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from .core.recording import Recording
     from .core.representation import Representation
     from .core.token_map import TokenMap
+    from .decoding.decode import decode
+    from .decoding.decoder import Decoder
+    from .decoding.decoder_file import load_decoder, save_decoder
+    from .decoding.decoding import Decoding
+    from .decoding.fit_decoder import fit_decoder
+    from .decoding.states import represent_frames
     from .explore.cluster import cluster
     from .explore.clusters import Clusters
     from .explore.embed import embed
@@ -40,6 +46,8 @@ _HOMES = {
     "Adaptation": "model.adaptation",
     "CalmModel": "model.calm",
     "Clusters": "explore.clusters",
+    "Decoder": "decoding.decoder",
+    "Decoding": "decoding.decoding",
     "Footprints": "core.footprints",
     "Forecast": "core.forecast",
     "Movie": "core.movie",
@@ -53,13 +61,18 @@ _HOMES = {
     "adapt": "train.adapt",
     "available_models": "model.checkpoint",
     "cluster": "explore.cluster",
+    "decode": "decoding.decode",
     "embed": "explore.embed",
     "extract": "extraction.extract",
+    "fit_decoder": "decoding.fit_decoder",
     "import_release": "model.release",
     "load_adaptation": "model.adaptation",
+    "load_decoder": "decoding.decoder_file",
     "load_model": "model.checkpoint",
     "probe": "explore.probe",
     "read_recording": "io.read",
+    "represent_frames": "decoding.states",
+    "save_decoder": "decoding.decoder_file",
     "save_model": "model.checkpoint",
     "selectivity": "explore.selectivity",
     "simulate_session": "simulate.session",
@@ -69,6 +82,8 @@ __all__ = [
     "Adaptation",
     "CalmModel",
     "Clusters",
+    "Decoder",
+    "Decoding",
     "Footprints",
     "Forecast",
     "Movie",
@@ -82,13 +97,18 @@ __all__ = [
     "adapt",
     "available_models",
     "cluster",
+    "decode",
     "embed",
     "extract",
+    "fit_decoder",
     "import_release",
     "load_adaptation",
+    "load_decoder",
     "load_model",
     "probe",
     "read_recording",
+    "represent_frames",
+    "save_decoder",
     "save_model",
     "selectivity",
     "simulate_session",

@@ -6,7 +6,14 @@ Heavy libraries are imported inside the commands, so that --help answers at once
 import os
 
 from ..core.errors import CalmError
-from . import exploring, exporting, extracting, looking, making  # noqa: F401  (their commands join the application)
+from . import (  # noqa: F401  (their commands join the application)
+    decoding,
+    exploring,
+    exporting,
+    extracting,
+    looking,
+    making,
+)
 from .app import app
 from .console import fail
 

@@ -10,6 +10,7 @@ from .app import app
 from .console import check_output, print_table, results, run_with_bar
 from .options import (
     DEFAULT_MODEL,
+    AdaptationFile,
     CellsOnly,
     Device,
     DropUnusable,
@@ -18,18 +19,14 @@ from .options import (
     Out,
     RecordingPath,
     Rois,
+    load_adapted,
     read_with_bar,
 )
 
 if TYPE_CHECKING:
     from ..explore.embed import Source
     from ..explore.partition import Method
-    from ..model.calm import CalmModel
 
-AdaptationFile = Annotated[
-    Path | None,
-    typer.Option(metavar="FILE", help="What 'napari-calm adapt' wrote for this recording."),
-]
 SourceName = Annotated[
     str,
     typer.Option(
@@ -84,7 +81,7 @@ def embed(
         raise CalmError(f"--map: found {plane!r}; expected pca or umap.")
     if plane == "umap":
         check_umap()
-    loaded = _model(model, adaptation, device)
+    loaded = load_adapted(model, adaptation, device)
     read = read_with_bar(recording, frame_rate, rois, drop_unusable, cells_only)
     made = run_with_bar(
         embed_steps(loaded, read, source=cast("Source", source), columns=column, seed=seed)
@@ -141,7 +138,7 @@ def cluster(
     from ..explore.files import write_clusters
 
     check_output(out, ".npz", ".csv", ".parquet")
-    loaded = _model(model, adaptation, device)
+    loaded = load_adapted(model, adaptation, device)
     read = read_with_bar(recording, frame_rate, rois, drop_unusable, cells_only)
     made = run_with_bar(
         cluster_steps(
@@ -205,11 +202,3 @@ def selectivity(
     for one in found:
         results.print(one.verdict())
     results.print(f"wrote {out}: {read.n_neurons} neurons, {len(found)} columns")
-
-
-def _model(name: str, adaptation: Path | None, device: str) -> "CalmModel":
-    from ..model.adaptation import load_adaptation
-    from ..model.checkpoint import load_model
-
-    loaded = load_model(name, device)
-    return loaded if adaptation is None else load_adaptation(adaptation).apply(loaded)

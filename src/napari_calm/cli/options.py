@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..core.recording import Recording
 from .console import messages, run_with_bar
+
+if TYPE_CHECKING:
+    from ..model.calm import CalmModel
 
 DEFAULT_MODEL = "calm-mini"
 
@@ -38,6 +41,10 @@ CellsOnly = Annotated[
 ]
 Model = Annotated[
     str, typer.Option(metavar="NAME|FOLDER", help="A bundled model or a checkpoint folder.")
+]
+AdaptationFile = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="What 'napari-calm adapt' wrote for this recording."),
 ]
 Device = Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")]
 Out = Annotated[
@@ -98,3 +105,12 @@ def read_with_bar(
                 f"{facts['n_cells']} of them as cells (--cells-only takes these)."
             )
     return recording
+
+
+def load_adapted(name: str, adaptation: Path | None, device: str) -> "CalmModel":
+    """Load a model, adapted where there is a file of it."""
+    from ..model.adaptation import load_adaptation
+    from ..model.checkpoint import load_model
+
+    loaded = load_model(name, device)
+    return loaded if adaptation is None else load_adaptation(adaptation).apply(loaded)

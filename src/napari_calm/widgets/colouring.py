@@ -98,7 +98,7 @@ def of_numbers(name: str, unit: str, values: np.ndarray, *, last: str = "") -> C
         low = -high
     elif last in _FROM_ZERO_TO_ONE or name == CONFIDENCE:
         low, high = 0.0, 1.0
-    elif last == "explained":
+    elif last in ("explained", "weight"):
         low = 0.0
     high = max(high, low + 1e-6)
     ramp = pg.colormap.get(_SIGNED_RAMP if is_signed else _RAMP)

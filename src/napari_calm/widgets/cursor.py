@@ -12,6 +12,7 @@ class TimeCursor:
         session.time_changed.connect(self._to_slider)
         session.recording_changed.connect(self._from_slider)
         session.forecast_changed.connect(self._write)
+        session.decoding_changed.connect(self._write)
         self._from_slider()
 
     def close(self) -> None:
@@ -20,6 +21,7 @@ class TimeCursor:
         self._session.time_changed.disconnect(self._to_slider)
         self._session.recording_changed.disconnect(self._from_slider)
         self._session.forecast_changed.disconnect(self._write)
+        self._session.decoding_changed.disconnect(self._write)
 
     @property
     def _time_axis(self) -> int | None:
@@ -43,10 +45,11 @@ class TimeCursor:
             dims.set_point(axis, self._session.time_s)
 
     def _write(self) -> None:
-        """Write the moment on the canvas and, within a forecast, what the colours mean."""
+        """Write the moment, what is decoded there, and within a forecast what colours mean."""
         text = _text_overlay(self._viewer)
         time_s, forecast = self._session.time_s, self._session.forecast
         text.text = f"t = {time_s:.1f} s"
+        decoded, recording = self._session.decoded, self._session.recording
         if forecast is not None:
             ahead_s = time_s - forecast.start_s
             horizon_s = forecast.horizon_frames / forecast.frame_rate_hz
@@ -55,6 +58,10 @@ class TimeCursor:
                     f" ({ahead_s:z.1f} s ahead)\nmagenta: measured, "
                     f"green: {self._session.forecast_kind} forecast, dF/F"
                 )
+        if decoded is not None and recording is not None:
+            said = decoded.text_at(round(time_s * recording.frame_rate_hz))
+            # Moments of which nothing is said keep their line, so that the text does not jump.
+            text.text += f"\ndecoded {said or f'{decoded.name}: -'}"
         text.visible = True
 
 

@@ -1,4 +1,4 @@
-"""The dock "CalM explore": embedding, raster, mean traces, trajectories and clusters."""
+"""The dock "CalM explore": embedding, raster, traces, trajectories, clusters, decoding."""
 
 from qtpy.QtCore import QSize, Qt
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSplitter, QTabWidget, QVBoxLayout
@@ -6,6 +6,7 @@ from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSplitter, QTabWidget
 from .cluster_table import ClusterTable
 from .colour_key import ColourKey
 from .colouring import colouring_names, colouring_of
+from .decoding_view import DecodingView
 from .dock_content import DockContent
 from .mean_traces_view import MeanTracesView
 from .raster_view import RasterView
@@ -32,7 +33,8 @@ class ExplorePanel(DockContent):
         self.colour_by.setMaximumWidth(220)
         self.colour_by.setToolTip(
             "Colour the neurons, here and on the movie, by their cluster, by how they follow a "
-            "column (Selectivity), or by any feature of their ROIs; the raster is sorted by it."
+            "column (Selectivity), by their weight in a decoder, or by any feature of their "
+            "ROIs; the raster is sorted by it."
         )
         self.key = ColourKey()
         self.scatter = ScatterView(self._session)
@@ -40,12 +42,14 @@ class ExplorePanel(DockContent):
         self.mean_traces = MeanTracesView(self._session)
         self.trajectories = TrajectoriesView(self._session)
         self.table = ClusterTable(self._session)
+        self.decoding = DecodingView(self._session)
         self.views = (
             self.scatter,
             self.raster,
             self.mean_traces,
             self.trajectories,
             self.table,
+            self.decoding,
         )
         self.tabs = QTabWidget()
         self.caption = QLabel()
@@ -54,9 +58,11 @@ class ExplorePanel(DockContent):
         for signal in self._signals():
             signal.connect(self._show_colours)
         self._session.trajectories_changed.connect(self._on_trajectories)
+        self._session.decoding_changed.connect(self._on_decoding)
         viewer.events.theme.connect(self._on_theme)
         self._on_theme()
         self._show_colours()
+        self._on_decoding()
 
     def _lay_out(self) -> None:
         for view, title in (
@@ -64,6 +70,7 @@ class ExplorePanel(DockContent):
             (self.mean_traces, "Mean traces"),
             (self.trajectories, "Trajectories"),
             (self.table, "Clusters"),
+            (self.decoding, "Decoding"),
         ):
             self.tabs.addTab(view, title)
         self.tabs.setDocumentMode(True)
@@ -97,6 +104,7 @@ class ExplorePanel(DockContent):
         for signal in self._signals():
             signal.disconnect(self._show_colours)
         self._session.trajectories_changed.disconnect(self._on_trajectories)
+        self._session.decoding_changed.disconnect(self._on_decoding)
         self._viewer.events.theme.disconnect(self._on_theme)
 
     def sizeHint(self) -> QSize:
@@ -109,6 +117,7 @@ class ExplorePanel(DockContent):
             session.recording_changed,
             session.clusters_changed,
             session.selectivity_changed,
+            session.decoding_changed,
             session.colour_changed,
         )
 
@@ -123,6 +132,10 @@ class ExplorePanel(DockContent):
     def _on_trajectories(self) -> None:
         if self._session.trajectories is not None:
             self.tabs.setCurrentWidget(self.trajectories)
+
+    def _on_decoding(self) -> None:
+        if self._session.decoded is not None:
+            self.tabs.setCurrentWidget(self.decoding)
 
     def _show_caption(self, _what=None) -> None:
         self.caption.setText(self.tabs.currentWidget().caption)

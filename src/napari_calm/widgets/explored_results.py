@@ -7,6 +7,11 @@ from psygnal import Signal
 from .reading import Reading
 
 if TYPE_CHECKING:
+    from ..decoding.decoded import Decoded
+    from ..decoding.decoder import Decoder
+    from ..decoding.decoding import Decoding
+    from ..decoding.states import FrameStates
+    from ..decoding.target import Target
     from ..explore.clusters import Clusters
     from ..explore.neuron_embedding import NeuronEmbedding
     from ..explore.neuron_map import NeuronMap
@@ -18,7 +23,7 @@ CLUSTER = "cluster"
 
 
 class ExploredResults:
-    """Embedding, clusters, selectivity and trajectories, and what neurons are coloured by.
+    """Embedding, clusters, selectivity, trajectories, decodings; what neurons are coloured by.
 
     Signals
     -------
@@ -26,6 +31,8 @@ class ExploredResults:
         Another embedding, or another map of it.
     clusters_changed, selectivity_changed, trajectories_changed
         Without arguments; read the new state here.
+    decoding_changed
+        Another variable was decoded, another one is shown, or there is none any more.
     colour_changed
         Neurons are coloured by something else.
     """
@@ -34,6 +41,7 @@ class ExploredResults:
     clusters_changed = Signal()
     selectivity_changed = Signal()
     trajectories_changed = Signal()
+    decoding_changed = Signal()
     colour_changed = Signal()
 
     def __init__(self) -> None:
@@ -76,6 +84,31 @@ class ExploredResults:
         return self._trajectories_coloured_by
 
     @property
+    def decodings(self) -> "dict[str, Decoding]":
+        """How well each variable was decoded, by its name."""
+        return dict(self._decodings)
+
+    @property
+    def decoding(self) -> "Decoding | None":
+        """The decoding that is shown; None for none, or where a kept decoder is applied."""
+        return self._decodings.get(self._shown_decoding)
+
+    @property
+    def decoder(self) -> "Decoder | None":
+        """The decoder whose values are shown."""
+        return self._decoder if self.decoding is None else self.decoding.decoder
+
+    @property
+    def decoded(self) -> "Decoded | None":
+        """What is decoded at each frame or trial: held-out values, or a kept decoder's."""
+        return self._decoded
+
+    @property
+    def decoded_truth(self) -> "Target | None":
+        """The variable itself, where the recording has it."""
+        return self._decoded_truth
+
+    @property
     def colour_by(self) -> str:
         """What neurons are coloured by; see `colouring`."""
         return self._colour_by
@@ -111,6 +144,54 @@ class ExploredResults:
         self._trajectories_coloured_by = coloured_by
         self.trajectories_changed.emit()
 
+    def states_of(self, model) -> "FrameStates | None":
+        """Hidden states of every frame by `model`, if they are known."""
+        return self._frame_states if self._frame_states_model is model else None
+
+    def set_frame_states(self, model, states: "FrameStates") -> None:
+        """Keep hidden states of every frame, so that the model reads them once."""
+        self._frame_states_model, self._frame_states = model, states
+
+    def set_decodings(self, found: "dict[str, Decoding]") -> None:
+        """Take decodings beside those there are, show the first, and colour by its weights."""
+        self._decodings |= found
+        if found:
+            self._show_decoding(next(iter(found)))
+        self.decoding_changed.emit()
+
+    def show_decoding(self, name: str) -> None:
+        """Show another one of the decodings."""
+        if name in self._decodings and name != self._shown_decoding:
+            self._show_decoding(name)
+            self.decoding_changed.emit()
+
+    def set_decoded(
+        self, decoder: "Decoder", decoded: "Decoded", truth: "Target | None"
+    ) -> None:
+        """Show what a kept decoder says of the recording, beside the truth if it is known."""
+        self._shown_decoding = ""
+        self._decoder, self._decoded, self._decoded_truth = decoder, decoded, truth
+        self.decoding_changed.emit()
+
+    def drop_decodings(self) -> None:
+        """Forget all decodings: what they were about has changed."""
+        if self._decoded is not None:
+            self._forget_decodings()
+            self.decoding_changed.emit()
+
+    def _show_decoding(self, name: str) -> None:
+        shown = self._decodings[name]
+        self._shown_decoding = name
+        self._decoded, self._decoded_truth = shown.held_out(), shown.target
+        self._colour_by = f"{shown.target.name}: weight"
+
+    def _forget_decodings(self) -> None:
+        self._decodings: dict[str, Decoding] = {}
+        self._shown_decoding = ""
+        self._decoder: Decoder | None = None
+        self._decoded: Decoded | None = None
+        self._decoded_truth: Target | None = None
+
     def set_colour_by(self, name: str) -> None:
         """Colour neurons by something else."""
         if name != self._colour_by:
@@ -130,16 +211,21 @@ class ExploredResults:
         self._clusters: Clusters | None = None
         self._trajectories: Trajectories | None = None
         self._trajectories_coloured_by = ""
+        self._frame_states: FrameStates | None = None
+        self._frame_states_model: object | None = None
+        self._forget_decodings()
 
     def _drop_hidden(self) -> None:
         """Drop what came of hidden states that are no longer those in use."""
-        had_any = self._embedding is not None or self._trajectories is not None
+        found = (self._embedding, self._trajectories, self._decoded)
+        had_any = any(each is not None for each in found)
         self._forget_hidden()
         if had_any:
             for signal in (
                 self.embedding_changed,
                 self.clusters_changed,
                 self.trajectories_changed,
+                self.decoding_changed,
             ):
                 signal.emit()
 
@@ -149,5 +235,6 @@ class ExploredResults:
             self.clusters_changed,
             self.selectivity_changed,
             self.trajectories_changed,
+            self.decoding_changed,
         ):
             signal.emit()

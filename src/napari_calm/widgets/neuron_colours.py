@@ -19,8 +19,8 @@ _TRANSPARENT = (0.0, 0.0, 0.0, 0.0)
 class NeuronColours:
     """Adds, updates and removes the coloured ROIs, and keeps the features of all ROIs.
 
-    The layer comes with the first clusters or selectivity. It is named after what it shows,
-    and one that the user deleted comes back with the next result or choice of colour.
+    The layer comes with the first clusters, selectivity or decoding. It is named after what it
+    shows, and one that the user deleted comes back with the next result or choice of colour.
     """
 
     def __init__(self, viewer, session: Session, layers: SessionLayers) -> None:
@@ -29,12 +29,14 @@ class NeuronColours:
         self._added: list[str] = []
         session.clusters_changed.connect(self._on_result)
         session.selectivity_changed.connect(self._on_result)
+        session.decoding_changed.connect(self._on_result)
         session.colour_changed.connect(self._show)
 
     def close(self) -> None:
         """Stop following the session; the layer stays."""
         self._session.clusters_changed.disconnect(self._on_result)
         self._session.selectivity_changed.disconnect(self._on_result)
+        self._session.decoding_changed.disconnect(self._on_result)
         self._session.colour_changed.disconnect(self._show)
 
     def _on_result(self) -> None:
@@ -55,7 +57,7 @@ class NeuronColours:
 
     def _show(self) -> None:
         session, recording = self._session, self._session.recording
-        known = session.clusters is not None or session.selectivity
+        known = session.clusters is not None or session.selectivity or session.decodings
         if not known or recording is None or recording.footprints is None:
             self._layers.remove(CLUSTERS)
             return

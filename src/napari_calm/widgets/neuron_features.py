@@ -18,7 +18,7 @@ _of_recording: WeakKeyDictionary[Recording, pd.DataFrame] = WeakKeyDictionary()
 
 
 def neuron_features(session: Session) -> pd.DataFrame:
-    """Return one row a neuron: its ROI, activity, cluster, and selectivity for columns.
+    """Return one row a neuron: its ROI, activity, cluster, selectivity, weight in decoders.
 
     Units stand in the names (``area_px``); cluster -1 is none. Empty without a recording.
     """
@@ -30,6 +30,10 @@ def neuron_features(session: Session) -> pd.DataFrame:
         found = {CLUSTER: clusters.labels, CONFIDENCE: clusters.confidence.round(3)}
         parts.append(pd.DataFrame(found))
     parts += [one.features() for one in session.selectivity.values()]
+    parts += [
+        pd.DataFrame({f"{one.target.name}: weight": one.neuron_weights.round(5)})
+        for one in session.decodings.values()
+    ]
     table = pd.concat(parts, axis=1)
     # A behaviour and a trial column may have one name; then the first stands for both.
     return table.loc[:, ~table.columns.duplicated()]

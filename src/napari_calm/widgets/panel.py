@@ -1,4 +1,4 @@
-"""The dock widget "CalM": recording, model, adapt, tokens, forecast, embedding."""
+"""The dock widget "CalM": recording, model, adapt, tokens, forecast, embedding, decode."""
 
 import napari
 from qtpy.QtCore import QEvent, Qt, QTimer
@@ -6,6 +6,7 @@ from qtpy.QtWidgets import QFrame, QMainWindow, QScrollArea, QVBoxLayout, QWidge
 
 from .adapt_section import AdaptSection
 from .cursor import TimeCursor
+from .decode_section import DecodeSection
 from .dock_content import DockContent
 from .embedding_section import EmbeddingSection
 from .explore_panel import EXPLORE_DOCK, ExplorePanel
@@ -69,6 +70,7 @@ class CalmPanel(DockContent):
         self.forecast = ForecastSection(self.session, self.job, self.model)
         self.job_bar = JobBar(self.job)
         self.embedding = EmbeddingSection(self.session, self.job, self.model)
+        self.decode = DecodeSection(self.session, self.job, self.model)
         self._sections = (
             self.recording,
             self.model,
@@ -76,6 +78,7 @@ class CalmPanel(DockContent):
             self.tokens,
             self.forecast,
             self.embedding,
+            self.decode,
         )
         self.recording.show_traces.clicked.connect(self.show_traces)
         self.embedding.show_views.clicked.connect(self.show_explore)
@@ -155,11 +158,13 @@ class CalmPanel(DockContent):
             session.clusters_changed,
             session.selectivity_changed,
             session.trajectories_changed,
+            session.decoding_changed,
         )
 
     def _on_explored(self) -> None:
         session = self.session
-        if session.clusters or session.selectivity or session.trajectories:
+        found = (session.clusters, session.selectivity, session.trajectories, session.decoded)
+        if any(found):
             self.show_explore()
 
     def _on_theme(self, _event=None) -> None:

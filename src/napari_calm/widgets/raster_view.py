@@ -41,6 +41,7 @@ class RasterView(SessionView):
             session.recording_changed,
             session.clusters_changed,
             session.selectivity_changed,
+            session.decoding_changed,
             session.colour_changed,
         )
         session.selection_changed.connect(self._on_selection)

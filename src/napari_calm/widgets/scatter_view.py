@@ -38,6 +38,7 @@ class ScatterView(SessionView):
             session.embedding_changed,
             session.clusters_changed,
             session.selectivity_changed,
+            session.decoding_changed,
             session.colour_changed,
         )
         session.selection_changed.connect(self._on_selection)

@@ -152,6 +152,7 @@ class Session(ExploredResults):
             )
         self._recording = recording
         self.set_selectivity({})
+        self.drop_decodings()
         self.behaviour_changed.emit()
 
     def set_tokens(self, tokens: TokenMap | None) -> None:

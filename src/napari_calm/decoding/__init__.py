@@ -1,0 +1,1 @@
+"""Reading behaviour from a population, beside references that cost nothing."""

@@ -1,0 +1,272 @@
+"""Reading behaviour from the population: which variable, how well, and keeping the decoder."""
+
+from pathlib import Path
+
+from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QPushButton, QSizePolicy
+
+from ..core.errors import CalmError
+from .decode_choices import DecodeChoices
+from .followed_column import ALL, NO_COLUMN
+from .job import Job
+from .model_section import ModelSection
+from .more import More
+from .reading import part_of
+from .recording_columns import columns_of
+from .section import Section
+from .session import ADAPTED, ZERO_SHOT, Session
+
+_FILES = "Decoders (*.safetensors)"
+
+
+class DecodeSection(Section):
+    """Variable, Decode, the verdict, and saving or applying a decoder."""
+
+    def __init__(self, session: Session, job: Job, model: ModelSection) -> None:
+        super().__init__("Decode")
+        self._session, self._job, self._model = session, job, model
+        self._shown = self._shown_for = None
+        self._applied = ""
+        self.variable = QComboBox(objectName="calm_variable")
+        self.variable.setMinimumContentsLength(8)
+        self.variable.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.variable.setToolTip(
+            "What to read from the population: a behaviour column (one value a frame) or a "
+            "trial column (one value a trial)."
+        )
+        self.decode = QPushButton("Decode", objectName="calm_decode")
+        self.decode.setToolTip(
+            "Hold out parts of the recording in turn, fit a decoder to the rest, and compare "
+            "what it says with ridge or logistic regression on the traces and with shifted "
+            "behaviour."
+        )
+        self.save = QPushButton("Save...", objectName="calm_save_decoding")
+        self.save.setToolTip(
+            "Save what was decoded as csv (one row a frame or trial; scores, neurons and "
+            "confusion in files beside it) or npz."
+        )
+        self.save_decoder = QPushButton("Save decoder...", objectName="calm_save_decoder")
+        self.save_decoder.setToolTip(
+            "Keep the decoder, fitted to the whole recording, to apply it to another one."
+        )
+        self.apply = QPushButton("Apply decoder...", objectName="calm_apply_decoder")
+        self.apply.setToolTip(
+            "Apply a kept decoder to this recording: of the same neurons, or, with the head "
+            "'attention', of any. Nothing is fitted."
+        )
+        self.more = More(name="calm_more_decode")
+        self.choices = DecodeChoices()
+        self._lay_out()
+        self._connect()
+        self._fill()
+
+    def _lay_out(self) -> None:
+        self.form.addRow("Variable", self.variable)
+        buttons = QHBoxLayout()
+        buttons.addWidget(self.decode, 3)
+        buttons.addWidget(self.save, 1)
+        self.form.addRow(buttons)
+        self.add_result_line()
+        files = QHBoxLayout()
+        files.addWidget(self.save_decoder, 1)
+        files.addWidget(self.apply, 1)
+        self.form.addRow(files)
+        self.choices.add_rows(self.more.form)
+        self.form.addRow(self.more)
+
+    def _connect(self) -> None:
+        self.decode.clicked.connect(self.start)
+        self.save.clicked.connect(self._ask_where_to_save)
+        self.save_decoder.clicked.connect(self._ask_where_to_keep)
+        self.apply.clicked.connect(self._ask_for_decoder)
+        session = self._session
+        self._job.guard(self.decode, self._missing)
+        self._job.guard(self.save, lambda: "" if session.decoding else "Press Decode first.")
+        self._job.guard(
+            self.save_decoder, lambda: "" if session.decoding else "Press Decode first."
+        )
+        self._job.guard(self.apply, self._model.missing_to_run)
+        self._job.changed.connect(self._on_job)
+        session.recording_changed.connect(self._fill)
+        session.behaviour_changed.connect(self._fill)
+        session.decoding_changed.connect(self._say_state)
+
+    def release(self) -> None:
+        """Stop following the session."""
+        session = self._session
+        session.recording_changed.disconnect(self._fill)
+        session.behaviour_changed.disconnect(self._fill)
+        session.decoding_changed.disconnect(self._say_state)
+
+    def start(self) -> None:
+        """Decode the chosen variable, or all, in the worker."""
+        try:
+            settings = self.choices.settings()
+        except CalmError as error:
+            self.say(str(error))
+            return
+        session, recording = self._session, self._session.recording
+        load, names = self._model.get_steps(), self._names()
+        kind, states_of = self.choices.kind.currentText(), session.states_of
+
+        def steps():
+            model = yield from load
+            from ..decoding.decode import decode_steps
+            from ..decoding.prepare import prepare
+            from ..decoding.states import represent_frames_steps
+            from ..decoding.target import read_target
+
+            refused = []
+            for name in list(names):
+                try:
+                    prepare(recording, read_target(recording, name, kind=kind), settings, None)
+                except CalmError as error:
+                    # Of all columns, one that cannot be decoded does not hold up the others.
+                    refused.append(str(error))
+                    names.remove(name)
+            if not names:
+                raise CalmError(" ".join(refused))
+            states = states_of(model)
+            if states is None:
+                reading = represent_frames_steps(model, recording)
+                states = yield from part_of(reading, 0, len(names) + 1)
+            found = {}
+            for number, name in enumerate(names):
+                decoding = decode_steps(
+                    model, recording, name, kind=kind, settings=settings, states=states
+                )
+                found[name] = yield from part_of(decoding, number + 1, len(names) + 1)
+            return model, states, found, refused
+
+        def on_done(result) -> None:
+            session.expect(recording)
+            model, states, found, refused = result
+            session.set_model(model)
+            session.set_frame_states(model, states)
+            session.set_decodings(found)
+            self.say(" ".join([*(one.verdict() for one in found.values()), *refused]))
+
+        self._job.start(steps(), title="Decode", on_done=on_done)
+
+    def start_applying(self, path: str | Path) -> None:
+        """Apply a kept decoder to the recording in the worker."""
+        session, recording = self._session, self._session.recording
+        load, states_of = self._model.get_steps(), session.states_of
+
+        def steps():
+            model = yield from load
+            from ..decoding.decoder_file import load_decoder
+            from ..decoding.states import represent_frames_steps
+            from ..decoding.target import read_target
+
+            decoder = load_decoder(path)
+            decoder.check(model, recording)
+            states = states_of(model)
+            if states is None:
+                states = yield from represent_frames_steps(model, recording)
+            decoded = decoder.read(recording, states)
+            try:
+                truth = read_target(recording, decoder.name, kind=decoder.kind)
+                said = decoder.judge(decoded, truth).verdict()
+                truth = decoder.matched(truth)
+            except CalmError as error:
+                truth, said = None, f"{decoder.name}: decoded, not scored. {error}"
+            return model, states, decoder, decoded, truth, said
+
+        def on_done(result) -> None:
+            session.expect(recording)
+            model, states, decoder, decoded, truth, said = result
+            session.set_model(model)
+            session.set_frame_states(model, states)
+            self._applied = f"{said} By {Path(path).name}."
+            session.set_decoded(decoder, decoded, truth)
+
+        self._job.start(steps(), title="Apply decoder", on_done=on_done)
+
+    def save_to(self, path: str | Path) -> None:
+        """Write what was decoded to `path`; its ending says how."""
+        from ..decoding.decoding_file import write_decoding
+
+        self._tell_saving(lambda: write_decoding(self._session.decoding, path), path)
+
+    def keep_decoder(self, path: str | Path) -> None:
+        """Write the decoder to `path`."""
+        from ..decoding.decoder_file import save_decoder
+
+        self._tell_saving(lambda: save_decoder(self._session.decoder, path), path)
+
+    def _tell_saving(self, write, path: str | Path) -> None:
+        try:
+            write()
+        except (CalmError, OSError) as error:
+            self.say(f"Not saved: {error}")
+        else:
+            self.say(f"{self._verdict()} Saved to {path}.")
+
+    def _ask_where_to_save(self) -> None:
+        name = self._session.decoding.target.name
+        path, kind = QFileDialog.getSaveFileName(
+            self, "Save what was decoded", f"{name}.csv", "Tables (*.csv);;Arrays (*.npz)"
+        )
+        if path:
+            if Path(path).suffix.lower() not in (".npz", ".csv"):
+                path += ".npz" if "npz" in kind else ".csv"
+            self.save_to(path)
+
+    def _ask_where_to_keep(self) -> None:
+        name = self._session.decoding.target.name
+        path, _ = QFileDialog.getSaveFileName(
+            self, "Save decoder", f"{name}.safetensors", _FILES
+        )
+        if path:
+            self.keep_decoder(path if path.endswith(".safetensors") else f"{path}.safetensors")
+
+    def _ask_for_decoder(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(self, "Apply decoder", "", _FILES)
+        if path:
+            self.start_applying(path)
+
+    def _names(self) -> list[str]:
+        chosen = self.variable.currentText()
+        if chosen != ALL:
+            return [chosen] if self.variable.isEnabled() else []
+        return [self.variable.itemText(row) for row in range(self.variable.count() - 1)]
+
+    def _missing(self) -> str:
+        reason = self._model.missing_to_run()
+        if reason:
+            return reason
+        return "" if columns_of(self._session.recording) else NO_COLUMN
+
+    def _on_job(self) -> None:
+        self.variable.setEnabled(
+            not self._job.running and bool(columns_of(self._session.recording))
+        )
+
+    def _fill(self) -> None:
+        chosen, names = self.variable.currentText(), list(columns_of(self._session.recording))
+        self.variable.clear()
+        self.variable.addItems(names or ["no behaviour, no trials"])
+        if len(names) > 1:
+            self.variable.addItem(ALL)
+        self.variable.setEnabled(bool(names) and not self._job.running)
+        self.variable.setCurrentIndex(max(0, self.variable.findText(chosen)))
+        self._say_state()
+
+    def _say_state(self) -> None:
+        session = self._session
+        dropped, dropped_for = self._shown, self._shown_for
+        self._shown, self._shown_for = session.decoded, session.recording
+        if session.decoded is not None:
+            self.say(self._verdict())
+        elif dropped is not None and dropped_for is session.recording:
+            kind = ZERO_SHOT if session.adaptation_in_use is None else ADAPTED
+            self.say(f"Decoding dropped: the {kind} model is in use now. Press Decode again.")
+        else:
+            self.say(self._missing())
+        self._job.refresh_buttons()
+
+    def _verdict(self) -> str:
+        found = self._session.decoding
+        if found is None:
+            return self._applied
+        return f"{found.verdict()} Looks at {found.looks_at}."
