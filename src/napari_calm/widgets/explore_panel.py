@@ -57,6 +57,8 @@ class ExplorePanel(DockContent):
         viewer.events.theme.connect(self._on_theme)
         self._on_theme()
         self._show_colours()
+        if self._session.clusters is None:
+            self._on_trajectories()
 
     def _lay_out(self) -> None:
         for view, title in (
