@@ -121,30 +121,26 @@ def test_trajectories_are_averaged_over_the_trials_of_each_kind(
     assert panel.explore.tabs.currentWidget() is panel.explore.trajectories
 
 
-@pytest.mark.parametrize(
-    ("table", "said"),
-    [
-        ("speed\n1\n2\n", "2 rows; expected one a frame (480"),
-        ("start_frame,stop_frame,cue\n0,5000,left\n", "5000"),
-        ("", "not a readable CSV"),
-        ("speed\n", "a table of 0 rows"),
-    ],
-)
 def test_a_bad_behaviour_file_is_told_and_changes_nothing(
-    with_task, task, tmp_path, qtbot, monkeypatch, table, said
+    with_task, task, tmp_path, qtbot, monkeypatch
 ):
     path = tmp_path / "behaviour.csv"
-    path.write_text(table)
-    row = with_task.recording.behaviour
     monkeypatch.setattr(
         "qtpy.QtWidgets.QFileDialog.getOpenFileName", lambda *_args: (str(path), "")
     )
-    with qtbot.waitSignal(with_task.job.ended) as ended:
-        qtbot.mouseClick(row.open, Qt.MouseButton.LeftButton)
-    assert ended.args[0].ending is Ending.ERROR
-    assert said in ended.args[0].message
-    assert str(path) in ended.args[0].message
-    assert with_task.session.recording is task
+    for table, said in (
+        ("speed\n1\n2\n", "2 rows; expected one a frame (480"),
+        ("start_frame,stop_frame,cue\n0,5000,left\n", "from frame 0 to 5000"),
+        ("", "not a readable CSV"),
+        ("speed\n", "a table of 0 rows"),
+    ):
+        path.write_text(table)
+        with qtbot.waitSignal(with_task.job.ended) as ended:
+            qtbot.mouseClick(with_task.recording.behaviour.open, Qt.MouseButton.LeftButton)
+        assert ended.args[0].ending is Ending.ERROR
+        assert said in ended.args[0].message
+        assert str(path) in ended.args[0].message
+        assert with_task.session.recording is task
 
 
 def test_a_behaviour_file_is_added_to_the_recording(with_task, task, tmp_path, qtbot):
