@@ -199,3 +199,18 @@ def place_in_plot():
         return plot.mapFromScene(scene)
 
     return place
+
+
+@pytest.fixture
+def canvas_of():
+    """Return a function that finds the canvas that is on the screen."""
+    from qtpy.QtWidgets import QApplication
+
+    def canvas_of():
+        return next(
+            widget
+            for widget in QApplication.allWidgets()
+            if type(widget).__name__ == "CanvasBackendDesktop" and widget.isVisible()
+        )
+
+    return canvas_of

@@ -59,15 +59,15 @@ def test_the_clusters_layer_paints_each_roi_in_its_clusters_colour(viewer, clust
     assert layer.metadata[KIND_KEY] == "zero-shot"
     for name in (CLUSTERS, ROIS):
         table = viewer.layers[name].features
-        assert list(table["index"]) == list(task.footprints.label_values)
-        assert list(table["cluster"]) == list(labels)
+        assert list(table["index"]) == [0, *task.footprints.label_values]
+        assert list(table["cluster"]) == [-1, *labels]
 
 
 def test_a_column_of_the_user_stays_in_the_features_table(viewer, with_task, explored):
     rois = viewer.layers[ROIS]
-    rois.features = rois.features.assign(mine=np.arange(12))
+    rois.features = rois.features.assign(mine=np.arange(13))
     with_task.session.set_clusters(explored.clusters)
-    assert list(viewer.layers[ROIS].features["mine"]) == list(range(12))
+    assert list(viewer.layers[ROIS].features["mine"]) == list(range(13))
     assert "cluster" in viewer.layers[ROIS].features
 
 
@@ -84,9 +84,8 @@ def test_selectivity_tests_the_chosen_column_and_colours_by_it(
     assert expected.verdict() in column.result.text()
     assert panel.session.colour_by == "cue: d'"
     assert "CalM cue: d'" in layer_names(viewer)
-    np.testing.assert_allclose(
-        viewer.layers[ROIS].features["cue: d'"], found.d_prime, atol=1e-3
-    )
+    table = viewer.layers[ROIS].features
+    np.testing.assert_allclose(table["cue: d'"][1:], found.d_prime, atol=1e-3)
 
 
 def test_all_columns_are_tested_at_once(with_task, press, choose):

@@ -14,6 +14,7 @@ from ..core.movie import Movie
 from ..core.progress import Progress, Steps
 from ..core.recording import Recording
 from .geometry import Geometry
+from .label_rows import rows_by_label
 from .layers import ROIS, ROLE_KEY, roi_features
 
 RECORDING_KEY = "napari_calm_recording"
@@ -127,7 +128,7 @@ def layers_of_folder(opened: OpenedFolder) -> list[tuple]:
 def _rois(recording: Recording, geometry: Geometry) -> tuple:
     arguments = {
         "name": ROIS,
-        "features": roi_features(recording.footprints, recording.traces),
+        "features": rows_by_label(roi_features(recording.footprints, recording.traces)),
         "metadata": {ROLE_KEY: ROIS, RECORDING_KEY: recording},
         "opacity": 1.0,
         **geometry.of_image(),

@@ -9,6 +9,7 @@ from ..core.errors import RecordingError
 from ..core.forecast import Forecast
 from ..core.recording import Recording
 from ..core.token_map import TokenMap
+from .accepted_cells import AcceptedCells
 from .explored_results import ExploredResults
 
 DEFAULT_SELECTION_SIZE = 5
@@ -16,7 +17,7 @@ DEFAULT_SELECTION_SIZE = 5
 ZERO_SHOT, ADAPTED = "zero-shot", "adapted"
 
 
-class Session(ExploredResults):
+class Session(ExploredResults, AcceptedCells):
     """The one place that holds what a viewer shows; every view listens to it.
 
     Views never talk to each other: a click in the trace panel changes
@@ -48,7 +49,8 @@ class Session(ExploredResults):
     time_changed = Signal()
 
     def __init__(self) -> None:
-        super().__init__()
+        ExploredResults.__init__(self)
+        AcceptedCells.__init__(self)
         self._recording: Recording | None = None
         self._pixel_size_um: float | None = None
         self._tokens: TokenMap | None = None
@@ -130,11 +132,13 @@ class Session(ExploredResults):
         self._tokens = self._forecast = self._skill = None
         self._selection = () if recording is None else most_active(recording)
         self._forget_explored()
+        self._accept_all(0 if recording is None else recording.n_neurons)
         self.set_adaptation(None)
         self.recording_changed.emit()
         self.tokens_changed.emit()
         self.forecast_changed.emit()
         self._tell_explored()
+        self.accepted_changed.emit()
         self.selection_changed.emit()
 
     def set_behaviour(self, recording: Recording) -> None:
