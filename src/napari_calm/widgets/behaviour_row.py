@@ -62,7 +62,12 @@ class BehaviourRow(QWidget):
                 raise RecordingError(f"{path}: {error}") from error
             return found
 
-        self._job.start(steps(), title="Open behaviour", on_done=self._session.set_behaviour)
+        def on_done(found) -> None:
+            self._session.set_behaviour(found)
+            origin = self._session.origin
+            self._session.origin = origin and origin.with_table(Path(path).resolve())
+
+        self._job.start(steps(), title="Open behaviour", on_done=on_done)
 
     def _ask_for_table(self) -> None:
         path, _ = QFileDialog.getOpenFileName(

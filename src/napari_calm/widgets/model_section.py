@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QPushButton, QSi
 
 from ..core.progress import Steps
 from .job import Ending, Job, JobReport
+from .made_with import ModelUsed
 from .model_source import Environment, ModelSource, look_around_steps
 from .section import Section
 from .session import Session, kind_of
@@ -124,6 +125,16 @@ class ModelSection(Section):
         Call it in the window's thread.
         """
         return self.loader()(self._session.adaptation_in_use)
+
+    def used(self) -> ModelUsed:
+        """Return what a result is made with now, for making it again."""
+        adaptation = self._session.adaptation_in_use
+        return ModelUsed(
+            self.chosen,
+            self.device.currentText(),
+            None if adaptation is None else adaptation.until_frame,
+            None if adaptation is None else self._session.adaptation_file,
+        )
 
     @property
     def ready(self):

@@ -10,6 +10,7 @@ from .cursor import TimeCursor
 from .dock_content import DockContent
 from .embedding_section import EmbeddingSection
 from .explore_panel import EXPLORE_DOCK, ExplorePanel
+from .export_section import ExportSection
 from .forecast_section import ForecastSection
 from .job import Job
 from .job_bar import JobBar
@@ -82,6 +83,7 @@ class CalmPanel(DockContent):
         self.job_bar = JobBar(self.job)
         self.start_hint = StartHint(self.session, self.recording.open_sample)
         self.embedding = EmbeddingSection(self.session, self.job, self.model)
+        self.export = ExportSection(self.session, self.job, self._figures)
         self.shortcuts = Shortcuts(
             viewer, self.session, buttons=self._keyed_buttons(), find=self.find_neuron
         )
@@ -92,6 +94,7 @@ class CalmPanel(DockContent):
             self.tokens,
             self.forecast,
             self.embedding,
+            self.export,
         )
         self.recording.show_traces.clicked.connect(self.show_traces)
         self.embedding.show_views.clicked.connect(self.show_explore)
@@ -174,6 +177,15 @@ class CalmPanel(DockContent):
         dock.show()
         dock.raise_()
 
+    def _figures(self) -> dict:
+        """Return the plots of the open docks by name."""
+        docks, figures = self._viewer.window.dock_widgets, {}
+        if self.traces is not None and TRACES_DOCK in docks:
+            figures["Traces"] = self.traces.plot
+        if self.explore is not None and EXPLORE_DOCK in docks:
+            figures |= self.explore.figures()
+        return figures
+
     def _add_below(self, content: DockContent, name: str) -> None:
         """Dock below the canvas, as a tab beside what is there."""
         main_window = self.window()
@@ -183,6 +195,7 @@ class CalmPanel(DockContent):
                 Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.RightDockWidgetArea
             )
         self._viewer.window.add_dock_widget(content, name=name, area="bottom", tabify=True)
+        self.export.offer_figures()
         # The canvas has become smaller; what it shows should still be all of it.
         QTimer.singleShot(0, self._viewer.reset_view)
 

@@ -16,7 +16,10 @@ from ..core.recording import Recording
 from .geometry import Geometry
 from .label_rows import rows_by_label
 from .layers import ROIS, ROLE_KEY, roi_features
+from .origin import Origin
 
+# On a layer: the file or folder it was read from; on a recording's: how to read it again.
+PATH_KEY, ORIGIN_KEY = "napari_calm_path", "napari_calm_origin"
 RECORDING_KEY = "napari_calm_recording"
 FOOTPRINTS_KEY = "napari_calm_footprints"
 # On a movie: what the animal did in it, {"behaviour": table, "trials": table}.
@@ -30,6 +33,7 @@ class OpenedFolder:
     recording: Recording
     mean_image: np.ndarray | None = None
     note: str = ""
+    origin: Origin | None = None
 
 
 def open_movie_steps(path: str | Path) -> Steps[tuple]:
@@ -37,7 +41,7 @@ def open_movie_steps(path: str | Path) -> Steps[tuple]:
     from ..io.tiff import read_movie
 
     yield Progress(0, 1, "opening the movie")
-    return movie_layer(read_movie(path))
+    return _from(path, movie_layer(read_movie(path)))
 
 
 def open_rois_steps(path: str | Path) -> Steps[tuple]:
@@ -45,7 +49,9 @@ def open_rois_steps(path: str | Path) -> Steps[tuple]:
     from ..io.labels import read_footprints
 
     yield Progress(0, 1, "opening the ROIs")
-    return rois_layer(read_footprints(path), name=Path(path).stem, pixel_size_um=None)
+    return _from(
+        path, rois_layer(read_footprints(path), name=Path(path).stem, pixel_size_um=None)
+    )
 
 
 def movie_layer(movie: Movie) -> tuple:
@@ -97,7 +103,13 @@ def open_suite2p_steps(
     note = ""
     if "n_cells" in facts:
         note = f"{facts['n_cells']} of {facts['n_rois']} ROIs are accepted as cells."
-    return OpenedFolder(recording, read_suite2p_mean_image(folder), note)
+    origin = Origin(
+        str(Path(folder).resolve()),
+        frame_rate_hz=frame_rate_hz,
+        drop_unusable=drop_unusable,
+        cells_only=cells_only,
+    )
+    return OpenedFolder(recording, read_suite2p_mean_image(folder), note, origin)
 
 
 def layers_of_folder(opened: OpenedFolder) -> list[tuple]:
@@ -122,6 +134,7 @@ def layers_of_folder(opened: OpenedFolder) -> list[tuple]:
         layers.append(_raster(recording))
     else:
         layers.append(_rois(recording, geometry))
+    layers[-1][1]["metadata"][ORIGIN_KEY] = opened.origin
     return layers
 
 
@@ -147,3 +160,51 @@ def _raster(recording: Recording) -> tuple:
         "colormap": "magma",
     }
     return recording.traces, arguments, "image"
+
+
+def _from(path: str | Path, layer: tuple) -> tuple:
+    """Note in a layer where it was read from."""
+    data, arguments, kind = layer
+    metadata = {**arguments.get("metadata", {}), PATH_KEY: str(Path(path).resolve())}
+    return data, {**arguments, "metadata": metadata}, kind
+
+
+def path_of(layer) -> str | None:
+    """Return the file or folder that a layer was read from; None if it is not known."""
+    return layer.metadata.get(PATH_KEY) or layer.source.path
+
+
+def origin_of(
+    movie_path: str | None,
+    rois_path: str | None,
+    *,
+    movie_shape: tuple[int, ...],
+    labels: np.ndarray,
+    frame_rate_hz: float,
+    drop_unusable: bool,
+) -> Origin | None:
+    """Return how to extract the same traces from files; None where files give other ones.
+
+    Layers may have been cropped or painted since they were opened, so the files are looked at.
+    """
+    from ..core.errors import CalmError
+    from ..io.labels import read_footprints
+    from ..io.session_folder import is_session_folder, read_session_folder
+    from ..io.tiff import read_movie
+
+    if movie_path is None or rois_path is None:
+        return None
+    options = {"frame_rate_hz": frame_rate_hz, "drop_unusable": drop_unusable}
+    try:
+        if movie_path == rois_path and is_session_folder(movie_path):
+            session = read_session_folder(movie_path)
+            movie, footprints = session.movie, session.footprints
+            origin = Origin(movie_path, **options)
+        else:
+            movie = read_movie(movie_path)
+            footprints = read_footprints(rois_path, image_shape=movie.image_shape)
+            origin = Origin(movie_path, rois_path, **options)
+    except CalmError:
+        return None
+    same_movie = movie.frames.shape == movie_shape
+    return origin if same_movie and np.array_equal(footprints.label_image, labels) else None
