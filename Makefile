@@ -1,6 +1,7 @@
 # Two commands do everything on a fresh Debian or Ubuntu with Python 3.11 or newer:
 #   make demo   the whole job on the sample, pictures and numbers in demo_output/
 #   make test   lint, types, import contracts, manifest, all tests
+# and one more makes the pictures of the docs: make screenshots
 # Both make their own virtual environment in .venv.
 
 PYTHON ?= python3
@@ -12,11 +13,14 @@ STAMP := $(VENV)/.installed
 SCREEN := $(if $(filter Darwin,$(shell uname -s)),yes,$(DISPLAY)$(WAYLAND_DISPLAY))
 VIRTUAL_SCREEN := xvfb-run --auto-servernum --server-args="-screen 0 1920x1200x24"
 
-.PHONY: demo test install system lint types contracts manifest pytest clean
+.PHONY: demo screenshots test install system lint types contracts manifest pytest clean
 .NOTPARALLEL:
 
 demo: install
 	$(if $(SCREEN),,$(VIRTUAL_SCREEN)) $(BIN)/napari-calm demo --out demo_output $(if $(SCREEN),--keep-open)
+
+screenshots: install
+	$(if $(shell command -v xvfb-run),$(VIRTUAL_SCREEN)) $(BIN)/python scripts/screenshots.py --docs docs/screenshots
 
 test: install lint types contracts manifest pytest
 
@@ -51,4 +55,4 @@ pytest:
 	$(if $(shell command -v xvfb-run),$(VIRTUAL_SCREEN)) $(BIN)/python -m pytest
 
 clean:
-	rm -rf $(VENV) demo_output .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) demo_output screenshots .mypy_cache .ruff_cache .pytest_cache

@@ -1,4 +1,7 @@
+from types import SimpleNamespace
+
 import numpy as np
+import pandas as pd
 import pytest
 
 from napari_calm.core.footprints import Footprints
@@ -75,3 +78,139 @@ def press(qtbot):
         return ended.args[0]
 
     return press
+
+
+@pytest.fixture(scope="session")
+def task():
+    """Two groups of six neurons, each with a drive of its own; 12 trials of two cues."""
+    rng = np.random.default_rng(2)
+    n_trials, trial_frames = 12, 40
+    n_frames = n_trials * trial_frames
+    cue = rng.permutation(np.arange(n_trials) % 2)
+    side = np.repeat(2.0 * cue - 1, trial_frames)
+    drives = np.cumsum(rng.normal(0, 0.3, (2, n_frames)), axis=1)
+    drives -= drives.mean(axis=1, keepdims=True)
+    traces = np.repeat(drives, 6, axis=0) + rng.normal(0, 0.3, (12, n_frames))
+    traces[:3] += 2 * side
+    starts = np.arange(n_trials) * trial_frames
+    return Recording(
+        traces,
+        RATE_HZ,
+        name="task",
+        footprints=square_rois(12, (40, 112)),
+        behaviour=pd.DataFrame({"position_cm": np.tile(np.linspace(0, 90, 40), n_trials)}),
+        trials=pd.DataFrame(
+            {
+                "start_frame": starts,
+                "stop_frame": starts + trial_frames,
+                "cue": np.array(["left", "right"])[cue],
+            }
+        ),
+    )
+
+
+@pytest.fixture(scope="session")
+def small_model():
+    from napari_calm.model.calm import CalmModel
+
+    return CalmModel.random(seed=3, context_frames=16, max_frames=64)
+
+
+@pytest.fixture(scope="session")
+def explored(task, small_model):
+    """Return what the library finds in the task recording, as a session holds it."""
+    from napari_calm.explore.cluster import cluster
+    from napari_calm.explore.embed import embed
+    from napari_calm.explore.neuron_map import pca_map
+    from napari_calm.explore.trajectories import trajectories
+
+    embedding = embed(small_model, task, source="coactivity", resamplings=2)
+    return SimpleNamespace(
+        embedding=embedding,
+        neuron_map=pca_map(embedding),
+        clusters=cluster(small_model, task, embedding=embedding, n_clusters=2, resamplings=2),
+        trajectories=trajectories(small_model, task, by="cue"),
+    )
+
+
+@pytest.fixture
+def with_task(panel, small_model, task):
+    """Return a panel with the task recording and a model that is quick to run."""
+    panel.model.source.put(small_model, "tiny", "auto")
+    panel.session.set_recording(task, pixel_size_um=1.0)
+    panel.embedding.choices.setting.setValue(2)
+    panel.embedding.choices.resamplings.setValue(2)
+    panel.embedding.column.draws.setValue(20)
+    return panel
+
+
+@pytest.fixture
+def choose(qtbot):
+    """Return a function that chooses an entry of a combo box with the keyboard."""
+    from qtpy.QtCore import Qt
+
+    def choose(combo, text):
+        row = combo.findText(text)
+        assert row >= 0, [combo.itemText(i) for i in range(combo.count())]
+        combo.setFocus()
+        qtbot.keyClick(combo, Qt.Key.Key_Home)
+        for _ in range(row):
+            qtbot.keyClick(combo, Qt.Key.Key_Down)
+        assert combo.currentText() == text
+
+    return choose
+
+
+@pytest.fixture
+def drag(qtbot):
+    """Return a function that drags with the left mouse button along places of a widget."""
+    from qtpy.QtCore import QEvent, QPointF, Qt
+    from qtpy.QtGui import QMouseEvent
+    from qtpy.QtWidgets import QApplication
+
+    def drag(widget, places, modifiers=Qt.KeyboardModifier.NoModifier):
+        left, none = Qt.MouseButton.LeftButton, Qt.MouseButton.NoButton
+        kinds = [QEvent.Type.MouseButtonPress]
+        kinds += [QEvent.Type.MouseMove] * (len(places) - 1) + [QEvent.Type.MouseButtonRelease]
+        for kind, place in zip(kinds, [*places, places[-1]], strict=True):
+            at = QPointF(place)
+            event = QMouseEvent(
+                kind,
+                at,
+                QPointF(widget.mapToGlobal(at.toPoint())),
+                none if kind == QEvent.Type.MouseMove else left,
+                none if kind == QEvent.Type.MouseButtonRelease else left,
+                modifiers,
+            )
+            QApplication.sendEvent(widget, event)
+            # Plots leave out moves that follow each other within 10 ms.
+            qtbot.wait(15)
+
+    return drag
+
+
+@pytest.fixture
+def place_in_plot():
+    """Return a function that gives the pixel of a plot's viewport at (x, y) of its axes."""
+    from qtpy.QtCore import QPointF
+
+    def place(plot, x, y):
+        scene = plot.getViewBox().mapViewToScene(QPointF(x, y))
+        return plot.mapFromScene(scene)
+
+    return place
+
+
+@pytest.fixture
+def canvas_of():
+    """Return a function that finds the canvas that is on the screen."""
+    from qtpy.QtWidgets import QApplication
+
+    def canvas_of():
+        return next(
+            widget
+            for widget in QApplication.allWidgets()
+            if type(widget).__name__ == "CanvasBackendDesktop" and widget.isVisible()
+        )
+
+    return canvas_of

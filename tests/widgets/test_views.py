@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from qtpy.QtCore import QPoint, Qt
-from qtpy.QtWidgets import QApplication
 
 from napari_calm.core.forecast import Forecast
 from napari_calm.core.token_map import TokenMap
@@ -26,10 +25,11 @@ def session():
 
 @pytest.fixture
 def shown(viewer, session, recording):
+    parts_layers = SessionLayers(viewer, session)
     parts = [
-        SessionLayers(viewer, session),
+        parts_layers,
         TimeCursor(viewer, session),
-        RoiPicking(viewer, session),
+        RoiPicking(viewer, session, parts_layers),
     ]
     session.set_recording(recording, pixel_size_um=2.0)
     yield viewer
@@ -63,7 +63,7 @@ def test_slider_and_session_time_are_one(shown, session):
 
 def test_a_click_on_an_roi_selects_it_and_shift_adds(shown, session, recording):
     y, x = recording.footprints.centroids_px[2] * 2.0
-    picking = RoiPicking(shown, session)
+    picking = RoiPicking(shown, session, SessionLayers(shown, session))
     picking.pick((0.0, y, x))
     assert session.selection == (2,)
     y, x = recording.footprints.centroids_px[0] * 2.0
@@ -75,20 +75,17 @@ def test_a_click_on_an_roi_selects_it_and_shift_adds(shown, session, recording):
 
 
 def test_a_real_click_on_the_canvas_selects_the_roi_under_it(
-    make_napari_viewer_proxy, session, recording, qtbot
+    make_napari_viewer_proxy, session, recording, qtbot, canvas_of
 ):
     viewer = make_napari_viewer_proxy(show=True)
-    parts = [SessionLayers(viewer, session), RoiPicking(viewer, session)]
+    shown_layers = SessionLayers(viewer, session)
+    parts = [shown_layers, RoiPicking(viewer, session, shown_layers)]
     session.set_recording(recording, pixel_size_um=2.0)
     y, x = recording.footprints.centroids_px[1] * 2.0
     scene = getattr(viewer, "scene", viewer)  # napari 0.9 moved the camera there
     scene.camera.center = (0.0, y, x)
     qtbot.wait(100)
-    canvas = next(
-        widget
-        for widget in QApplication.allWidgets()
-        if type(widget).__name__ == "CanvasBackendDesktop" and widget.isVisible()
-    )
+    canvas = canvas_of()
     qtbot.mouseClick(canvas, Qt.MouseButton.LeftButton, pos=canvas.rect().center())
     assert session.selection == (1,)
     for part in parts:
@@ -100,7 +97,7 @@ def test_a_painting_user_does_not_change_the_selection(shown, session, recording
     labels.mode = "paint"
     shown.layers.selection.active = labels
     before = session.selection
-    picking = RoiPicking(shown, session)
+    picking = RoiPicking(shown, session, SessionLayers(shown, session))
     picking.pick((0.0, *(recording.footprints.centroids_px[3] * 2.0)))
     assert session.selection == before
     picking.close()
@@ -122,8 +119,9 @@ def test_the_default_selection_is_the_most_variable_neurons(recording):
 
 def test_features_are_matched_to_labels_by_their_index(shown, recording):
     features = shown.layers[layers.ROIS].features
-    assert list(features["index"]) == list(recording.footprints.label_values)
-    np.testing.assert_allclose(features["mean_dff"], recording.traces.mean(axis=1), atol=1e-4)
+    assert list(features["index"]) == [0, *recording.footprints.label_values]
+    means = recording.traces.mean(axis=1)
+    np.testing.assert_allclose(features["mean_dff"], [np.nan, *means], atol=1e-4)
 
 
 def test_each_code_is_drawn_in_its_own_colour():

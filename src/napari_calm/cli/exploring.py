@@ -124,6 +124,12 @@ def cluster(
     ] = None,
     source: SourceName = "auto",
     column: Columns = None,
+    most_clusters: Annotated[
+        int, typer.Option(metavar="N", min=2, help="Largest number that is tried.")
+    ] = 12,
+    resamplings: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Pairs of random halves.")
+    ] = 20,
     seed: Seed = 0,
     model: Model = DEFAULT_MODEL,
     adaptation: AdaptationFile = None,
@@ -149,6 +155,8 @@ def cluster(
             setting=setting,
             source=cast("Source", source),
             columns=column,
+            most_clusters=most_clusters,
+            resamplings=resamplings,
             seed=seed,
         )
     )
@@ -175,6 +183,13 @@ def selectivity(
     column: Columns = None,
     bins: Annotated[int, typer.Option(help="Bins of a continuous column.")] = 10,
     draws: Annotated[int, typer.Option(help="Shifts or permutations of the test.")] = 500,
+    window_s: Annotated[
+        tuple[float, float] | None,
+        typer.Option(
+            metavar="FROM TO",
+            help="Seconds of each trial that are averaged; trial columns only.",
+        ),
+    ] = None,
     seed: Seed = 0,
     frame_rate: FrameRate = None,
     rois: Rois = None,
@@ -182,7 +197,7 @@ def selectivity(
     cells_only: CellsOnly = False,
 ) -> None:
     """Say which neurons follow which behaviour or trial column: d', p and q of each."""
-    from ..explore.columns import telling_columns
+    from ..explore.columns import find_column, telling_columns
     from ..explore.selectivity import feature_table, selectivity_steps
     from ..io.tables import write_table
 
@@ -195,7 +210,16 @@ def selectivity(
             "one value a frame, or a trial table."
         )
     found = [
-        run_with_bar(selectivity_steps(read, name, bins=bins, draws=draws, seed=seed))
+        run_with_bar(
+            selectivity_steps(
+                read,
+                name,
+                bins=bins,
+                draws=draws,
+                window_s=window_s if find_column(read, name).per_trial else None,
+                seed=seed,
+            )
+        )
         for name in names
     ]
     write_table(feature_table(found), out)

@@ -138,6 +138,7 @@ class AdaptSection(Section):
 
         def on_done(adaptation) -> None:
             self._session.expect(recording)
+            self._session.adaptation_file = None
             self._session.set_adaptation(adaptation)
 
         if self._job.start(steps(), title="Adapt", on_done=on_done):
@@ -161,6 +162,7 @@ class AdaptSection(Section):
         def on_done(adaptation) -> None:
             self._session.expect(recording)
             self._show_plot(False)
+            self._session.adaptation_file = str(Path(path).resolve())
             self._session.set_adaptation(adaptation)
 
         self._job.start(steps(), title="Load adaptation", on_done=on_done)
@@ -170,6 +172,7 @@ class AdaptSection(Section):
         adaptation = self._session.adaptation
         try:
             adaptation.save(path)
+            self._session.adaptation_file = str(Path(path).resolve())
         except (CalmError, OSError) as error:
             self.say(f"Not saved: {error}")
         else:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
 
+from ..core.errors import CalmError, RecordingError
 from ..core.progress import Progress
 from .job import Job
 from .recording_columns import columns_of
@@ -53,12 +54,20 @@ class BehaviourRow(QWidget):
             from ..io.behaviour import with_behaviour
 
             found = with_behaviour(recording, path)
-            if found.trials is not recording.trials:
-                trial_limits(found)
-            columns_of(found)
+            try:
+                if found.trials is not recording.trials:
+                    trial_limits(found)
+                columns_of(found)
+            except CalmError as error:
+                raise RecordingError(f"{path}: {error}") from error
             return found
 
-        self._job.start(steps(), title="Open behaviour", on_done=self._session.set_behaviour)
+        def on_done(found) -> None:
+            self._session.set_behaviour(found)
+            origin = self._session.origin
+            self._session.origin = origin and origin.with_table(Path(path).resolve())
+
+        self._job.start(steps(), title="Open behaviour", on_done=on_done)
 
     def _ask_for_table(self) -> None:
         path, _ = QFileDialog.getOpenFileName(

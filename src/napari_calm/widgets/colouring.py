@@ -83,6 +83,9 @@ def colouring_of(session: Session) -> Colouring:
     if name == CLUSTER:
         return _of_clusters(session)
     column = features[name]
+    if pd.api.types.is_bool_dtype(column):
+        said = np.where(column.to_numpy(), "yes", "no")
+        return _of_categories(name, said, (("yes", "no"), False))
     if not pd.api.types.is_numeric_dtype(column):
         return _of_categories(name, column.to_numpy(str), _bins_of(session, name))
     return of_numbers(*title_and_unit(name), column.to_numpy(float), last=name.split()[-1])

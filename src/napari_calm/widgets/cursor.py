@@ -55,8 +55,8 @@ class TimeCursor:
             horizon_s = forecast.horizon_frames / forecast.frame_rate_hz
             if -0.5 / forecast.frame_rate_hz <= ahead_s < horizon_s:
                 text.text += (
-                    f" ({ahead_s:z.1f} s ahead)\nmagenta: measured, "
-                    f"green: {self._session.forecast_kind} forecast, dF/F"
+                    f" ({ahead_s:z.1f} s ahead)\nmagenta: measured dF/F\n"
+                    f"green: {self._session.forecast_kind} forecast"
                 )
         if decoded is not None and recording is not None:
             said = decoded.text_at(round(time_s * recording.frame_rate_hz))

@@ -9,6 +9,7 @@ from qtpy.QtGui import QColor, QCursor, QPolygonF
 from qtpy.QtWidgets import QSizePolicy, QToolTip
 
 from .palette import neuron_colour
+from .plain_points import PlainPoints
 from .session_view import LEAST_HEIGHT_PX
 from .theme import ThemeColours
 
@@ -51,14 +52,6 @@ class _LassoBox(pg.ViewBox):
             self.closed.emit(self._corners, _is_adding(event))
 
 
-class _Points(pg.ScatterPlotItem):
-    """Points that leave clicks to the plot, which knows the nearest one."""
-
-    def mouseClickEvent(self, event) -> None:
-        """Let the plot have it."""
-        event.ignore()
-
-
 class EmbeddingPlot(pg.PlotWidget):
     """A scatter of neurons.
 
@@ -92,7 +85,7 @@ class EmbeddingPlot(pg.PlotWidget):
         for name in ("bottom", "left"):
             # Units of an embedding mean nothing; what matters is who is beside whom.
             self.getAxis(name).setStyle(showValues=False, tickLength=0)
-        self.neurons, self.rings = _Points(), _Points()
+        self.neurons, self.rings = PlainPoints(), PlainPoints()
         self._lasso = pg.PlotCurveItem()
         for item in (self.neurons, self.rings):
             self.addItem(item)

@@ -11,6 +11,7 @@ from ..explore.partition import FEWEST_NEURONS
 from .cluster_choices import ClusterChoices, explain
 from .followed_column import FollowedColumn
 from .job import Job
+from .made_with import Request
 from .model_section import ModelSection
 from .more import More
 from .reading import part_of, reading_steps
@@ -109,6 +110,7 @@ class EmbeddingSection(Section):
         recording, known, map_name = session.recording, session.reading, self._map_name
         embedding_request = self.choices.embedding_request()
         cluster_request = self.choices.cluster_request()
+        request = Request(self._model.used(), {**embedding_request, **cluster_request})
 
         def steps():
             model = yield from load
@@ -136,6 +138,7 @@ class EmbeddingSection(Section):
             session.set_model(reading.model)
             session.set_reading(reading)
             session.set_embedding(embedding, neuron_map)
+            session.requests["clusters"] = request
             session.set_clusters(clusters)
 
         self._job.start(steps(), title="Cluster", on_done=on_done)

@@ -63,6 +63,8 @@ class ExplorePanel(DockContent):
         self._on_theme()
         self._show_colours()
         self._on_decoding()
+        if self._session.clusters is None:
+            self._on_trajectories()
 
     def _lay_out(self) -> None:
         for view, title in (
@@ -106,6 +108,19 @@ class ExplorePanel(DockContent):
         self._session.trajectories_changed.disconnect(self._on_trajectories)
         self._session.decoding_changed.disconnect(self._on_decoding)
         self._viewer.events.theme.disconnect(self._on_theme)
+
+    def figures(self) -> dict:
+        """Return the plots that show something, by name."""
+        session, plots = self._session, {}
+        if session.neuron_map is not None:
+            plots["Embedding"] = self.scatter.plot
+        if session.recording is not None:
+            plots["Raster"] = self.raster.plot
+        if session.clusters is not None:
+            plots["Mean traces"] = self.mean_traces.plot
+        if session.trajectories is not None:
+            plots["Trajectories"] = self.trajectories.plot
+        return plots
 
     def sizeHint(self) -> QSize:
         """Ask for a little more than the traces do."""

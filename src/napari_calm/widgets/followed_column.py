@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
 
 from ..core.errors import CalmError
 from .job import Job
+from .made_with import Request
 from .model_section import ModelSection
 from .reading import part_of, reading_steps
 from .recording_columns import columns_of, names_kinds
@@ -157,6 +158,14 @@ class FollowedColumn(QWidget):
         def on_done(result) -> None:
             session.expect(recording)
             found, refused = result
+            before = session.requests.get("selectivity", Request()).options
+            options = {
+                name: {**request, "window_s": window_s}
+                if window_s and columns[name].per_trial
+                else request
+                for name in found
+            }
+            session.requests["selectivity"] = Request(options={**before, **options})
             session.set_selectivity({**session.selectivity, **found})
             session.set_colour_by(f"{found[next(iter(found))].column}: d'")
             self._say(" ".join([*(one.verdict() for one in found.values()), *refused]))

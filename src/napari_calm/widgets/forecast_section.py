@@ -15,6 +15,7 @@ from qtpy.QtWidgets import (
 from ..core.errors import CalmError
 from ..core.progress import Progress
 from .job import Job
+from .made_with import Request
 from .model_section import ModelSection
 from .samples_field import SamplesField, samples_for
 from .section import Section
@@ -116,7 +117,7 @@ class ForecastSection(Section):
     def start(self) -> None:
         """Forecast the session's recording in the worker."""
         recording, load = self._session.recording, self._model.get_steps()
-        wanted_samples = self.samples.value()
+        wanted_samples, used = self.samples.value(), self._model.used()
         request = {
             "start_frame": self.start_frame.value(),
             "horizon_frames": max(1, round(self.horizon.value() * recording.frame_rate_hz)),
@@ -137,6 +138,8 @@ class ForecastSection(Section):
             self._session.expect(recording)
             model, forecast, skill = result
             self._session.set_model(model)
+            options = {**request, "samples": samples_for(model, wanted_samples)}
+            self._session.requests["forecast"] = Request(used, options)
             self._session.set_forecast(forecast, skill, kind=kind_of(model))
 
         self._job.start(steps(), title="Forecast", on_done=on_done)

@@ -8,6 +8,7 @@ from ..core.footprints import Footprints
 from ..preprocess.smooth import smooth_causally
 from .geometry import Geometry
 from .geometry import apply as apply_geometry
+from .label_rows import rows_by_label
 from .lazy_frames import PaintedFrames, neuron_image, ring_image
 from .palette import neuron_colour, token_colours
 from .session import Session
@@ -27,6 +28,7 @@ _ACTIVITY_COLORMAP = "magenta"
 _FORECAST_COLORMAP = "green"
 _UNSELECTED = (1.0, 1.0, 1.0, 0.45)
 _COLORBAR_PX = (14, 90)
+_REJECTED = (1.0, 0.35, 0.3, 0.35)
 _HIDDEN = (0.0, 0.0, 0.0, 0.0)
 _MOST_VALUES_RANKED = 1_000_000
 
@@ -51,6 +53,7 @@ class SessionLayers:
         session.tokens_changed.connect(self._show_tokens)
         session.forecast_changed.connect(self._show_forecast)
         session.selection_changed.connect(self._colour_rois)
+        session.accepted_changed.connect(self._colour_rois)
 
     def close(self) -> None:
         """Stop following the session; the layers stay."""
@@ -59,6 +62,7 @@ class SessionLayers:
         session.tokens_changed.disconnect(self._show_tokens)
         session.forecast_changed.disconnect(self._show_forecast)
         session.selection_changed.disconnect(self._colour_rois)
+        session.accepted_changed.disconnect(self._colour_rois)
 
     def find(self, role: str):
         """Return the layer of `role`, or None."""
@@ -92,7 +96,8 @@ class SessionLayers:
         self._show_rois(footprints, recording)
 
     def _show_rois(self, footprints: Footprints, recording) -> None:
-        features = roi_features(footprints, recording.traces, recording.quality)
+        table = roi_features(footprints, recording.traces, recording.quality)
+        features = rows_by_label(table)
         rois = self.find(ROIS)
         arguments = self.geometry.of_image()
         if rois is None:
@@ -122,6 +127,8 @@ class SessionLayers:
         # With tokens, every ROI has a rim in its token's colour already.
         others = _UNSELECTED if self.find(TOKENS) is None else _HIDDEN
         colours: dict = {None: others, 0: _HIDDEN}
+        for neuron in np.flatnonzero(~self._session.accepted):
+            colours[int(labels[neuron])] = _REJECTED
         for position, neuron in enumerate(self._session.selection):
             red, green, blue = neuron_colour(position)
             colours[int(labels[neuron])] = (red / 255, green / 255, blue / 255, 1.0)

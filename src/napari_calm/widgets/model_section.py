@@ -9,9 +9,11 @@ from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QPushButton, QSi
 
 from ..core.progress import Steps
 from .job import Ending, Job, JobReport
+from .made_with import ModelUsed
 from .model_source import Environment, ModelSource, look_around_steps
 from .section import Section
 from .session import Session, kind_of
+from .settings import read_settings
 
 DEVICES = ("auto", "cuda", "mps", "cpu")
 _CHOOSE_FOLDER = "Choose folder..."
@@ -25,6 +27,8 @@ class ModelSection(Section):
         super().__init__("Model")
         self._session, self._job = session, job
         self.source = ModelSource()
+        self._settings = read_settings()
+        self.source.threads = self._settings.threads
         self._folders: list[str] = []
         self._bundled: list[str] = []
         self._last_chosen = ""
@@ -122,6 +126,16 @@ class ModelSection(Section):
         """
         return self.loader()(self._session.adaptation_in_use)
 
+    def used(self) -> ModelUsed:
+        """Return what a result is made with now, for making it again."""
+        adaptation = self._session.adaptation_in_use
+        return ModelUsed(
+            self.chosen,
+            self.device.currentText(),
+            None if adaptation is None else adaptation.until_frame,
+            None if adaptation is None else self._session.adaptation_file,
+        )
+
     @property
     def ready(self):
         """The chosen model as it was trained, if it is loaded already; else None."""
@@ -136,7 +150,21 @@ class ModelSection(Section):
                 item = entries.item(row)
                 item.setFlags(item.flags() & ~Qt.ItemFlag.ItemIsEnabled)
                 item.setToolTip(f"torch finds no {device} device on this machine.")
+        self._begin_as_set(found)
         self._job.refresh_buttons()
+
+    def _begin_as_set(self, found: Environment) -> None:
+        """Choose model and device of napari's Preferences, where they are there."""
+        if self._settings.device in found.devices:
+            self.device.setCurrentText(self._settings.device)
+        wanted = self._settings.model
+        if wanted in found.models or (wanted and Path(wanted).is_dir()):
+            self.choose(wanted)
+        elif wanted:
+            self.say(
+                f"The model of the Preferences, {wanted}, is neither a bundled model nor a "
+                "folder."
+            )
 
     def _on_looked(self, report) -> None:
         if report.message:

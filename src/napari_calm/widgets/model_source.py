@@ -36,6 +36,7 @@ class ModelSource:
         self._key: tuple[str, str] | None = None
         self._model = None
         self._adapted = None
+        self.threads = 0
 
     @property
     def is_loaded(self) -> bool:
@@ -49,7 +50,7 @@ class ModelSource:
         """
         yield Progress(0, 1, f"loading {name_or_folder}")
         import_torch_gently()
-        leave_a_core_free()
+        leave_a_core_free(self.threads)
         if self._key != (name_or_folder, device):
             from ..model.checkpoint import load_model
             from ..model.device import choose_device

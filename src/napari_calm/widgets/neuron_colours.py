@@ -7,6 +7,7 @@ from napari.utils.colormaps import DirectLabelColormap
 from .colouring import colouring_of
 from .explored_results import CLUSTER
 from .geometry import apply as apply_geometry
+from .label_rows import rows_by_label
 from .layers import KIND_KEY, MODEL_KEY, ROIS, ROLE_KEY, SessionLayers
 from .neuron_features import neuron_features
 from .session import Session
@@ -31,6 +32,7 @@ class NeuronColours:
         session.selectivity_changed.connect(self._on_result)
         session.decoding_changed.connect(self._on_result)
         session.colour_changed.connect(self._show)
+        session.accepted_changed.connect(self._on_result)
 
     def close(self) -> None:
         """Stop following the session; the layer stays."""
@@ -38,6 +40,7 @@ class NeuronColours:
         self._session.selectivity_changed.disconnect(self._on_result)
         self._session.decoding_changed.disconnect(self._on_result)
         self._session.colour_changed.disconnect(self._show)
+        self._session.accepted_changed.disconnect(self._on_result)
 
     def _on_result(self) -> None:
         self._show_features()
@@ -46,7 +49,10 @@ class NeuronColours:
     def _show_features(self) -> None:
         """Put what is known of each neuron into the features table of the ROIs."""
         rois, features = self._layers.find(ROIS), neuron_features(self._session)
-        if rois is None or len(rois.features) != len(features):
+        if rois is None or features.empty:
+            return
+        features = rows_by_label(features)
+        if len(rois.features) != len(features):
             return
         table = rois.features
         kept = table[[name for name in table if name not in self._added]]
@@ -62,7 +68,7 @@ class NeuronColours:
             self._layers.remove(CLUSTERS)
             return
         footprints, colouring = recording.footprints, colouring_of(session)
-        features = neuron_features(session)
+        features = rows_by_label(neuron_features(session))
         arguments = self._layers.geometry.of_image()
         layer = self._layers.find(CLUSTERS)
         if layer is None:

@@ -10,7 +10,7 @@ from .explored_results import CLUSTER
 from .layers import roi_features
 from .session import Session
 
-CONFIDENCE = "confidence"
+CONFIDENCE, ACCEPTED = "confidence", "accepted"
 # Columns that say which neuron it is.
 IDENTITY = ("index", "neuron")
 
@@ -26,6 +26,7 @@ def neuron_features(session: Session) -> pd.DataFrame:
     if recording is None:
         return pd.DataFrame()
     parts = [_base_features(recording)]
+    parts.append(pd.DataFrame({ACCEPTED: session.accepted}))
     if clusters is not None:
         found = {CLUSTER: clusters.labels, CONFIDENCE: clusters.confidence.round(3)}
         parts.append(pd.DataFrame(found))

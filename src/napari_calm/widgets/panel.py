@@ -5,14 +5,17 @@ from qtpy.QtCore import QEvent, Qt, QTimer
 from qtpy.QtWidgets import QFrame, QMainWindow, QScrollArea, QVBoxLayout, QWidget
 
 from .adapt_section import AdaptSection
+from .canvas_lasso import CanvasLasso
 from .cursor import TimeCursor
 from .decode_section import DecodeSection
 from .dock_content import DockContent
 from .embedding_section import EmbeddingSection
 from .explore_panel import EXPLORE_DOCK, ExplorePanel
+from .export_section import ExportSection
 from .forecast_section import ForecastSection
 from .job import Job
 from .job_bar import JobBar
+from .keys_button import KeysButton
 from .layers import SessionLayers
 from .model_section import ModelSection
 from .neuron_colours import NeuronColours
@@ -20,6 +23,8 @@ from .picking import RoiPicking
 from .recording_layers import RECORDING_KEY
 from .recording_section import RecordingSection
 from .session import session_of
+from .shortcuts import Shortcuts
+from .start_hint import StartHint
 from .theme import theme_colours
 from .tokens_section import TokensSection
 from .trace_panel import TracePanel
@@ -60,7 +65,15 @@ class CalmPanel(DockContent):
         self.layers = SessionLayers(viewer, self.session)
         self._neuron_colours = NeuronColours(viewer, self.session, self.layers)
         self._cursor = TimeCursor(viewer, self.session)
-        self._picking = RoiPicking(viewer, self.session)
+        self._picking = RoiPicking(viewer, self.session, self.layers)
+        self._lasso = CanvasLasso(viewer, self.session, self.layers)
+        self._couplings = (
+            self.layers,
+            self._neuron_colours,
+            self._cursor,
+            self._picking,
+            self._lasso,
+        )
         self.traces: TracePanel | None = None
         self.explore: ExplorePanel | None = None
         self.recording = RecordingSection(viewer, self.session, self.job)
@@ -69,8 +82,13 @@ class CalmPanel(DockContent):
         self.tokens = TokensSection(self.session, self.job, self.model)
         self.forecast = ForecastSection(self.session, self.job, self.model)
         self.job_bar = JobBar(self.job)
+        self.start_hint = StartHint(self.session, self.recording.open_sample)
         self.embedding = EmbeddingSection(self.session, self.job, self.model)
         self.decode = DecodeSection(self.session, self.job, self.model)
+        self.export = ExportSection(self.session, self.job, self._figures)
+        self.shortcuts = Shortcuts(
+            viewer, self.session, buttons=self._keyed_buttons(), find=self.find_neuron
+        )
         self._sections = (
             self.recording,
             self.model,
@@ -79,6 +97,7 @@ class CalmPanel(DockContent):
             self.forecast,
             self.embedding,
             self.decode,
+            self.export,
         )
         self.recording.show_traces.clicked.connect(self.show_traces)
         self.embedding.show_views.clicked.connect(self.show_explore)
@@ -97,8 +116,11 @@ class CalmPanel(DockContent):
         stack = QVBoxLayout(content)
         stack.setContentsMargins(2, 2, 2, 2)
         stack.setSpacing(2)
+        stack.addWidget(self.start_hint)
         for section in self._sections:
             stack.addWidget(section)
+        self.keys = KeysButton(self.shortcuts)
+        stack.addWidget(self.keys)
         stack.addStretch(1)
         scroll = _VerticalScroll(content)
         layout = QVBoxLayout(self)
@@ -109,9 +131,9 @@ class CalmPanel(DockContent):
     def release(self) -> None:
         """Let go of the viewer: the dock was closed. Layers and session stay."""
         self.job.abandon()
-        for section in self._sections:
+        for section in (*self._sections, self.start_hint):
             section.release()
-        for coupling in (self.layers, self._neuron_colours, self._cursor, self._picking):
+        for coupling in (*self._couplings, self.shortcuts):
             coupling.close()
         for signal in self._explored():
             signal.disconnect(self._on_explored)
@@ -130,6 +152,24 @@ class CalmPanel(DockContent):
         self.traces = TracePanel(self._viewer, self.session)
         self._add_below(self.traces, TRACES_DOCK)
 
+    def find_neuron(self) -> None:
+        """Put the cursor where numbers of ROIs are typed."""
+        self.show_traces()
+        if self.traces is not None:
+            dock = self.traces.parentWidget()
+            dock.show()
+            dock.raise_()
+            self.traces.find.setFocus()
+
+    def _keyed_buttons(self) -> dict:
+        return {
+            "Control-Shift-E": (self.recording.extract, "Ctrl+Shift+E", "extract traces"),
+            "Control-Shift-K": (self.tokens.tokenise, "Ctrl+Shift+K", "tokenise"),
+            "Control-Shift-F": (self.forecast.forecast, "Ctrl+Shift+F", "forecast"),
+            "Control-Shift-L": (self.embedding.cluster, "Ctrl+Shift+L", "cluster"),
+            "Control-.": (self.job_bar.cancel, "Ctrl+.", "cancel what is running"),
+        }
+
     def show_explore(self, _checked: bool = False) -> None:
         """Open the views of embedding and clusters beside the traces, or bring them up."""
         docks = self._viewer.window.dock_widgets
@@ -140,6 +180,15 @@ class CalmPanel(DockContent):
         dock.show()
         dock.raise_()
 
+    def _figures(self) -> dict:
+        """Return the plots of the open docks by name."""
+        docks, figures = self._viewer.window.dock_widgets, {}
+        if self.traces is not None and TRACES_DOCK in docks:
+            figures["Traces"] = self.traces.plot
+        if self.explore is not None and EXPLORE_DOCK in docks:
+            figures |= self.explore.figures()
+        return figures
+
     def _add_below(self, content: DockContent, name: str) -> None:
         """Dock below the canvas, as a tab beside what is there."""
         main_window = self.window()
@@ -149,6 +198,7 @@ class CalmPanel(DockContent):
                 Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.RightDockWidgetArea
             )
         self._viewer.window.add_dock_widget(content, name=name, area="bottom", tabify=True)
+        self.export.offer_figures()
         # The canvas has become smaller; what it shows should still be all of it.
         QTimer.singleShot(0, self._viewer.reset_view)
 

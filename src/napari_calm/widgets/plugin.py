@@ -7,8 +7,10 @@ from zipfile import BadZipFile, ZipFile
 from ..core.progress import run
 from .geometry import Geometry
 from .layer_sources import is_movie, place_of
+from .origin import Origin
 from .recording_layers import (
     BEHAVIOUR_KEY,
+    PATH_KEY,
     OpenedFolder,
     layers_of_folder,
     movie_layer,
@@ -28,16 +30,17 @@ def open_sample() -> list[tuple]:
     from ..io.session_folder import read_session_folder
     from ..simulate.sample import sample_folder
 
-    session = read_session_folder(sample_folder())
+    folder = sample_folder()
+    session = read_session_folder(folder)
     movie = replace(session.movie, name="Y-maze movie")
     data, arguments, kind = movie_layer(movie)
     arguments["metadata"] = {
-        BEHAVIOUR_KEY: {"behaviour": session.behaviour, "trials": session.trials}
+        BEHAVIOUR_KEY: {"behaviour": session.behaviour, "trials": session.trials},
+        PATH_KEY: str(folder),
     }
-    return [
-        (data, arguments, kind),
-        rois_layer(session.footprints, name="Y-maze ROIs", pixel_size_um=movie.pixel_size_um),
-    ]
+    rois = rois_layer(session.footprints, name="Y-maze ROIs", pixel_size_um=movie.pixel_size_um)
+    rois[1]["metadata"][PATH_KEY] = str(folder)
+    return [(data, arguments, kind), rois]
 
 
 def suite2p_reader(path):
@@ -178,4 +181,6 @@ def traces_reader(path):
 def _read_traces(path) -> list[tuple]:
     from ..io.read import read_recording
 
-    return layers_of_folder(OpenedFolder(read_recording(_single(path))))
+    recording = read_recording(_single(path))
+    origin = Origin(str(_single(path).resolve()))
+    return layers_of_folder(OpenedFolder(recording, origin=origin))

@@ -14,8 +14,12 @@ from ..core.movie import Movie
 from ..core.progress import Progress, Steps
 from ..core.recording import Recording
 from .geometry import Geometry
+from .label_rows import rows_by_label
 from .layers import ROIS, ROLE_KEY, roi_features
+from .origin import Origin
 
+# On a layer: the file or folder it was read from; on a recording's: how to read it again.
+PATH_KEY, ORIGIN_KEY = "napari_calm_path", "napari_calm_origin"
 RECORDING_KEY = "napari_calm_recording"
 FOOTPRINTS_KEY = "napari_calm_footprints"
 # On a movie: what the animal did in it, {"behaviour": table, "trials": table}.
@@ -29,6 +33,7 @@ class OpenedFolder:
     recording: Recording
     mean_image: np.ndarray | None = None
     note: str = ""
+    origin: Origin | None = None
 
 
 def open_movie_steps(path: str | Path) -> Steps[tuple]:
@@ -36,7 +41,7 @@ def open_movie_steps(path: str | Path) -> Steps[tuple]:
     from ..io.movies import open_movie
 
     yield Progress(0, 1, "opening the movie")
-    return movie_layer(open_movie(path))
+    return _from(path, movie_layer(open_movie(path)))
 
 
 def open_rois_steps(
@@ -54,7 +59,8 @@ def open_rois_steps(
 
     yield Progress(0, 1, "opening the ROIs")
     footprints = read_rois(path, image_shape=image_shape)
-    return rois_layer(footprints, name=Path(path).stem, pixel_size_um=pixel_size_um)
+    layer = rois_layer(footprints, name=Path(path).stem, pixel_size_um=pixel_size_um)
+    return _from(path, layer)
 
 
 def movie_layer(movie: Movie) -> tuple:
@@ -115,7 +121,13 @@ def open_recording_steps(
     still = None
     if recording.footprints is not None and recording.movie is None:
         still = read_still(path, recording.footprints.image_shape)
-    return OpenedFolder(recording, still, " ".join(notes))
+    origin = Origin(
+        str(Path(path).resolve()),
+        frame_rate_hz=frame_rate_hz,
+        drop_unusable=drop_unusable,
+        cells_only=cells_only,
+    )
+    return OpenedFolder(recording, still, " ".join(notes), origin)
 
 
 def layers_of_folder(opened: OpenedFolder) -> list[tuple]:
@@ -134,6 +146,7 @@ def layers_of_folder(opened: OpenedFolder) -> list[tuple]:
         layers.append(_raster(recording))
     else:
         layers.append(_rois(recording, geometry))
+    layers[-1][1]["metadata"][ORIGIN_KEY] = opened.origin
     return layers
 
 
@@ -147,7 +160,9 @@ def still_layer(image: np.ndarray, name: str, geometry: Geometry) -> tuple:
 def _rois(recording: Recording, geometry: Geometry) -> tuple:
     arguments = {
         "name": ROIS,
-        "features": roi_features(recording.footprints, recording.traces, recording.quality),
+        "features": rows_by_label(
+            roi_features(recording.footprints, recording.traces, recording.quality)
+        ),
         "metadata": {ROLE_KEY: ROIS, RECORDING_KEY: recording},
         "opacity": 1.0,
         **geometry.of_image(),
@@ -166,3 +181,53 @@ def _raster(recording: Recording) -> tuple:
         "colormap": "magma",
     }
     return recording.traces, arguments, "image"
+
+
+def _from(path: str | Path | list, layer: tuple) -> tuple:
+    """Note in a layer where it was read from, where that is one place."""
+    if isinstance(path, list):
+        return layer
+    data, arguments, kind = layer
+    metadata = {**arguments.get("metadata", {}), PATH_KEY: str(Path(path).resolve())}
+    return data, {**arguments, "metadata": metadata}, kind
+
+
+def path_of(layer) -> str | None:
+    """Return the file or folder that a layer was read from; None if it is not known."""
+    return layer.metadata.get(PATH_KEY) or layer.source.path
+
+
+def origin_of(
+    movie_path: str | None,
+    rois_path: str | None,
+    *,
+    movie_shape: tuple[int, ...],
+    labels: np.ndarray,
+    frame_rate_hz: float,
+    drop_unusable: bool,
+) -> Origin | None:
+    """Return how to extract the same traces from files; None where files give other ones.
+
+    Layers may have been cropped or painted since they were opened, so the files are looked at.
+    """
+    from ..core.errors import CalmError
+    from ..io.movies import open_movie
+    from ..io.rois import read_rois
+    from ..io.session_folder import is_session_folder, read_session_folder
+
+    if movie_path is None or rois_path is None:
+        return None
+    options = {"frame_rate_hz": frame_rate_hz, "drop_unusable": drop_unusable}
+    try:
+        if movie_path == rois_path and is_session_folder(movie_path):
+            session = read_session_folder(movie_path)
+            movie, footprints = session.movie, session.footprints
+            origin = Origin(movie_path, **options)
+        else:
+            movie = open_movie(movie_path)
+            footprints = read_rois(rois_path, image_shape=movie.image_shape)
+            origin = Origin(movie_path, rois_path, **options)
+    except CalmError:
+        return None
+    same_movie = movie.frames.shape == movie_shape
+    return origin if same_movie and np.array_equal(footprints.label_image, labels) else None

@@ -15,16 +15,20 @@ from .job import Job
 from .layer_combo import LayerCombo
 from .layer_sources import footprints_of, is_movie, is_roi_source, place_of, rate_in_file
 from .layers import ROIS, role_of
+from .origin import Origin
 from .recording_columns import columns_of
 from .recording_layers import (
     BEHAVIOUR_KEY,
     FOOTPRINTS_KEY,
+    ORIGIN_KEY,
     RECORDING_KEY,
     OpenedFolder,
     layers_of_folder,
     open_movie_steps,
     open_recording_steps,
     open_rois_steps,
+    origin_of,
+    path_of,
 )
 from .section import Section
 from .session import Session
@@ -166,6 +170,7 @@ class RecordingSection(Section):
         weighted = roi_layer.metadata.get(FOOTPRINTS_KEY)
         known = movie_layer.metadata.get(BEHAVIOUR_KEY, {})
         frame_rate_hz, drop = self.frame_rate_hz, self.drop_unusable.isChecked()
+        movie_path, rois_path = path_of(movie_layer), path_of(roi_layer)
 
         def steps():
             from ..extraction.extract import extract_steps
@@ -179,14 +184,23 @@ class RecordingSection(Section):
             )
             recording = replace(extracted, **known) if known else extracted
             columns_of(recording)
-            return recording
+            origin = origin_of(
+                movie_path,
+                rois_path,
+                movie_shape=tuple(movie_data.shape),
+                labels=labels,
+                frame_rate_hz=frame_rate_hz,
+                drop_unusable=drop,
+            )
+            return recording, origin
 
-        def on_done(recording: Recording) -> None:
+        def on_done(result: tuple[Recording, Origin | None]) -> None:
+            recording, origin = result
             self._adopt(
                 movie_layer, roi_layer, Geometry(recording.frame_rate_hz, pixel_size_um)
             )
             self._note = ""
-            self._session.set_recording(recording, pixel_size_um=pixel_size_um)
+            self._session.set_recording(recording, pixel_size_um=pixel_size_um, origin=origin)
 
         self._job.start(steps(), title="Extract traces", on_done=on_done)
 
@@ -272,7 +286,11 @@ class RecordingSection(Section):
         """Use the recording that a reader brought along with `layer`, if it did."""
         recording = layer.metadata.get(RECORDING_KEY)
         if recording is not None and recording is not self._session.recording:
-            self._session.set_recording(recording, pixel_size_um=known_pixel_size_um(layer))
+            self._session.set_recording(
+                recording,
+                pixel_size_um=known_pixel_size_um(layer),
+                origin=layer.metadata.get(ORIGIN_KEY),
+            )
             # Not now: napari is still busy adding the new layer.
             QTimer.singleShot(0, lambda: self._remove_other_rois(layer))
 

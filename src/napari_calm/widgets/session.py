@@ -9,14 +9,17 @@ from ..core.errors import RecordingError
 from ..core.forecast import Forecast
 from ..core.recording import Recording
 from ..core.token_map import TokenMap
+from .accepted_cells import AcceptedCells
 from .explored_results import ExploredResults
+from .made_with import MadeWith
+from .origin import Origin
 
 DEFAULT_SELECTION_SIZE = 5
 # What results are called by: the model as it was loaded, or fitted to this recording.
 ZERO_SHOT, ADAPTED = "zero-shot", "adapted"
 
 
-class Session(ExploredResults):
+class Session(ExploredResults, AcceptedCells, MadeWith):
     """The one place that holds what a viewer shows; every view listens to it.
 
     Views never talk to each other: a click in the trace panel changes
@@ -48,7 +51,9 @@ class Session(ExploredResults):
     time_changed = Signal()
 
     def __init__(self) -> None:
-        super().__init__()
+        ExploredResults.__init__(self)
+        AcceptedCells.__init__(self)
+        MadeWith.__init__(self)
         self._recording: Recording | None = None
         self._pixel_size_um: float | None = None
         self._tokens: TokenMap | None = None
@@ -122,7 +127,11 @@ class Session(ExploredResults):
         return self._time_s
 
     def set_recording(
-        self, recording: Recording | None, *, pixel_size_um: float | None = None
+        self,
+        recording: Recording | None,
+        *,
+        pixel_size_um: float | None = None,
+        origin: Origin | None = None,
     ) -> None:
         """Take a new recording; what was computed from the old one is dropped."""
         self._recording = recording
@@ -130,11 +139,15 @@ class Session(ExploredResults):
         self._tokens = self._forecast = self._skill = None
         self._selection = () if recording is None else most_active(recording)
         self._forget_explored()
+        self._forget_how()
+        self.origin = origin
+        self._accept_all(0 if recording is None else recording.n_neurons)
         self.set_adaptation(None)
         self.recording_changed.emit()
         self.tokens_changed.emit()
         self.forecast_changed.emit()
         self._tell_explored()
+        self.accepted_changed.emit()
         self.selection_changed.emit()
 
     def set_behaviour(self, recording: Recording) -> None:

@@ -3,6 +3,7 @@
 from qtpy.QtWidgets import QPushButton
 
 from .job import Job
+from .made_with import Request
 from .model_section import ModelSection
 from .section import Section
 from .session import Session
@@ -36,6 +37,7 @@ class TokensSection(Section):
     def start(self) -> None:
         """Tokenise the session's recording in the worker."""
         recording, load = self._session.recording, self._model.get_steps()
+        request = Request(self._model.used())
 
         def steps():
             model = yield from load
@@ -45,6 +47,7 @@ class TokensSection(Section):
             self._session.expect(recording)
             model, tokens = result
             self._session.set_model(model)
+            self._session.requests["tokens"] = request
             self._session.set_tokens(tokens)
 
         self._job.start(steps(), title="Tokenise", on_done=on_done)

@@ -27,12 +27,17 @@ def import_torch_gently() -> None:
     import torch  # noqa: F401
 
 
-def leave_a_core_free() -> None:
+def leave_a_core_free(threads: int = 0) -> None:
     """Let torch use one core fewer than the machine has, in the calling thread.
 
     The one left draws the window. OpenMP keeps the count per thread, which is why
     the worker must set it and not the main thread.
+
+    Parameters
+    ----------
+    threads : int
+        Threads to use instead, if not 0.
     """
     import torch
 
-    torch.set_num_threads(max(1, (os.cpu_count() or 1) - 1))
+    torch.set_num_threads(threads or max(1, (os.cpu_count() or 1) - 1))

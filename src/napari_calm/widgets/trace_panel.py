@@ -2,9 +2,10 @@
 
 import numpy as np
 from qtpy.QtCore import QSize, QTimer
-from qtpy.QtWidgets import QLabel, QVBoxLayout
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout
 
 from .dock_content import DockContent
+from .find_neuron import FindNeuron
 from .palette import neuron_colour, token_colours
 from .session import Session, session_of
 from .theme import theme_colours
@@ -37,6 +38,7 @@ class TracePanel(DockContent):
         self.plot.setToolTip(_USE_HINT)
         self.legend = QLabel()
         self.legend.setWordWrap(True)
+        self.find = FindNeuron(viewer, self._session)
         self._scrub = QTimer(self)
         self._scrub.setSingleShot(True)
         self._scrub.setInterval(_SCRUB_INTERVAL_MS)
@@ -49,7 +51,10 @@ class TracePanel(DockContent):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 2, 4, 2)
         layout.setSpacing(2)
-        layout.addWidget(self.legend)
+        top = QHBoxLayout()
+        top.addWidget(self.legend, 1)
+        top.addWidget(self.find)
+        layout.addLayout(top)
         layout.addWidget(self.plot, 1)
         self._connect()
         self._needs_framing = True
@@ -61,6 +66,7 @@ class TracePanel(DockContent):
         session.tokens_changed.connect(self._redraw_soon)
         session.forecast_changed.connect(self._on_results)
         session.selection_changed.connect(self._redraw_soon)
+        session.accepted_changed.connect(self._redraw_soon)
         session.time_changed.connect(self._on_time)
         self._viewer.events.theme.connect(self._on_theme)
 
@@ -71,6 +77,7 @@ class TracePanel(DockContent):
         session.tokens_changed.disconnect(self._redraw_soon)
         session.forecast_changed.disconnect(self._on_results)
         session.selection_changed.disconnect(self._redraw_soon)
+        session.accepted_changed.disconnect(self._redraw_soon)
         session.time_changed.disconnect(self._on_time)
         self._viewer.events.theme.disconnect(self._on_theme)
         self._scrub.stop()
@@ -178,11 +185,11 @@ def picture_of(session: Session) -> Picture:
     end_s = recording.duration_s
     if forecast is not None:
         end_s = max(end_s, (forecast.start_frame + forecast.horizon_frames) / rate_hz)
-    rows = []
+    rows, accepted = [], session.accepted
     for position, neuron in enumerate(session.selection[:MOST_ROWS]):
         rows.append(
             Row(
-                name=neuron_name(session, neuron),
+                name=neuron_name(session, neuron) + ("" if accepted[neuron] else " (rejected)"),
                 colour=neuron_colour(position),
                 time_s=time_s,
                 trace=recording.traces[neuron],

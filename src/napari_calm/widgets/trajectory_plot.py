@@ -8,6 +8,7 @@ from qtpy.QtCore import QPointF, Qt, Signal
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QSizePolicy
 
+from .plain_points import PlainPoints
 from .session_view import LEAST_HEIGHT_PX
 from .theme import ThemeColours
 
@@ -85,9 +86,9 @@ class TrajectoryPlot(pg.PlotWidget):
         for name in ("bottom", "left"):
             self.getAxis(name).setStyle(showValues=False, tickLength=0)
         self._line = pg.PlotCurveItem(connect="finite")
-        self.points = pg.ScatterPlotItem(pen=None, size=4)
+        self.points = PlainPoints(pen=None, size=4)
         self._tail = pg.PlotCurveItem(connect="finite")
-        self.now = pg.ScatterPlotItem(size=13)
+        self.now = PlainPoints(size=13)
         self._averages: list = []
         for item in (self._line, self.points, self._tail, self.now):
             item.setZValue(0)
@@ -141,7 +142,7 @@ class TrajectoryPlot(pg.PlotWidget):
         self._averages = [item for average in path.averages for item in _drawn(average)]
         for item in self._averages:
             # Discs above the lines of the others.
-            item.setZValue(1.5 if isinstance(item, pg.ScatterPlotItem) else 1)
+            item.setZValue(1.5 if isinstance(item, PlainPoints) else 1)
             self.addItem(item)
         if anew:
             self._box.autoRange(padding=0.05)
@@ -182,7 +183,7 @@ def _drawn(average: Average) -> tuple:
     """Return a thick line that begins with a disc."""
     path = average.path[:, np.isfinite(average.path).all(axis=0)]
     line = pg.PlotCurveItem(*path, pen=pg.mkPen(average.colour, width=4))
-    disc = pg.ScatterPlotItem(
+    disc = PlainPoints(
         *path[:, :1], size=12, brush=pg.mkBrush(average.colour), pen=pg.mkPen("w", width=1.5)
     )
     return line, disc

@@ -1,0 +1,62 @@
+"""Plots of the window as files for slides and papers."""
+
+from pathlib import Path
+
+import pyqtgraph as pg
+from qtpy.QtCore import QRectF, QSize, Qt
+from qtpy.QtGui import QImage, QPainter
+
+from ..core.atomic import replacing
+from ..core.errors import CalmError
+
+# Pixels of a PNG for each pixel on the screen.
+PNG_SCALE = 3
+
+
+def write_figure(plot: pg.PlotWidget, path: str | Path) -> None:
+    """Write a plot as it is seen, as PNG (three times finer) or SVG (lines and text).
+
+    Raises
+    ------
+    CalmError
+        If the path ends in neither, or the file cannot be written.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in (".png", ".svg"):
+        raise CalmError(f"{path}: figures are written as .png or .svg; found '{path.suffix}'.")
+    size = plot.viewport().size()
+    with replacing(path) as partial:
+        if suffix == ".png":
+            image = QImage(size * PNG_SCALE, QImage.Format.Format_RGB32)
+            image.fill(plot.backgroundBrush().color())
+            _paint(plot, image, size * PNG_SCALE)
+            written = image.save(str(partial), "PNG")
+        else:
+            written = _write_svg(plot, partial, size)
+    if not written:
+        raise CalmError(f"{path}: the figure could not be written. Is the disk full?")
+
+
+def _write_svg(plot: pg.PlotWidget, path: Path, size: QSize) -> bool:
+    from qtpy.QtSvg import QSvgGenerator
+
+    drawing = QSvgGenerator()
+    drawing.setFileName(str(path))
+    drawing.setSize(size)
+    drawing.setViewBox(QRectF(0, 0, size.width(), size.height()))
+    drawing.setTitle("napari-calm")
+    _paint(plot, drawing, size)
+    return path.stat().st_size > 0
+
+
+def _paint(plot: pg.PlotWidget, device, size: QSize) -> None:
+    painter = QPainter(device)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    target = QRectF(0, 0, size.width(), size.height())
+    painter.fillRect(target, plot.backgroundBrush())
+    plot.scene().prepareForPaint()
+    plot.scene().render(
+        painter, target, QRectF(plot.viewRect()), Qt.AspectRatioMode.IgnoreAspectRatio
+    )
+    painter.end()

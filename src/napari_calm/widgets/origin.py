@@ -1,0 +1,65 @@
+"""Where a recording came from, in a form that brings it back."""
+
+import shlex
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Origin:
+    """A file or folder, and how it was read.
+
+    Parameters
+    ----------
+    path : str
+        What `napari_calm.read_recording` is given.
+    rois : str, optional
+        ROIs of a movie.
+    frame_rate_hz : float, optional
+        What was given in place of what the file says.
+    drop_unusable, cells_only : bool
+    tables : tuple of str
+        Tables of behaviour or trials that were opened afterwards.
+    """
+
+    path: str
+    rois: str | None = None
+    frame_rate_hz: float | None = None
+    drop_unusable: bool = False
+    cells_only: bool = False
+    tables: tuple[str, ...] = ()
+
+    def with_table(self, path: str | Path) -> "Origin":
+        """Return the origin of the recording after another table was opened."""
+        return replace(self, tables=(*self.tables, str(path)))
+
+    def python(self) -> list[str]:
+        """Return lines that make `recording`."""
+        options = [
+            f"{name}={value!r}"
+            for name, value in (
+                ("rois", self.rois),
+                ("frame_rate_hz", self.frame_rate_hz),
+                ("drop_unusable", self.drop_unusable),
+                ("cells_only", self.cells_only),
+            )
+            if value
+        ]
+        lines = [
+            f"recording = napari_calm.read_recording({', '.join([repr(self.path), *options])})"
+        ]
+        lines += [f"recording = with_behaviour(recording, {table!r})" for table in self.tables]
+        if self.tables:
+            lines.insert(0, "from napari_calm.io.behaviour import with_behaviour")
+        return lines
+
+    def command(self) -> str:
+        """Return the arguments of a command line; tables have no place in it."""
+        parts = [self.path]
+        if self.rois:
+            parts += ["--rois", self.rois]
+        if self.frame_rate_hz:
+            parts += ["--frame-rate", repr(self.frame_rate_hz)]
+        parts += ["--drop-unusable"] * self.drop_unusable
+        parts += ["--cells-only"] * self.cells_only
+        return shlex.join(parts)

@@ -1,0 +1,35 @@
+"""What the user has set for CalM in napari's Preferences."""
+
+from dataclasses import dataclass
+
+PLUGIN = "napari-calm"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a new panel begins.
+
+    Parameters
+    ----------
+    model : str
+        A bundled model or a checkpoint folder; empty for the first one there is.
+    device : str
+        ``auto``, ``cuda``, ``mps`` or ``cpu``.
+    threads : int
+        Threads that the networks use on the CPU; 0 for one fewer than there are cores.
+    """
+
+    model: str = ""
+    device: str = "auto"
+    threads: int = 0
+
+
+def read_settings() -> Settings:
+    """Return the settings; the defaults where napari is too old to keep any (before 0.9)."""
+    try:
+        from napari.settings import get_plugin_settings
+
+        kept = get_plugin_settings(PLUGIN).computing
+    except (ImportError, KeyError, AttributeError, ValueError):
+        return Settings()
+    return Settings(str(kept.model).strip(), str(kept.device), int(kept.threads))
