@@ -9,6 +9,7 @@ import zarr
 
 from ..core.errors import RecordingError
 from ..core.movie import Movie
+from .tiff import check_decodes
 from .tiff_pages import position
 from .zarr_arrays import array_in, arrays_in, check_plain, open_zarr
 
@@ -59,6 +60,7 @@ def read_zarr_movie(
     check_plain(array, source)
     frames = da.from_zarr(array)[taken]
     frames = frames.transpose([kept.index(axis) for axis in "tyx"])
+    check_decodes(frames, folder)
     rate = scale.get("t") if frame_rate_hz is None else frame_rate_hz
     return Movie(frames, rate, scale.get("x"), name=_name(folder), source=source)
 
