@@ -91,3 +91,15 @@ def test_states_that_never_change_are_named(rng):
         run(coupling_products_steps(states))
     with pytest.raises(CalmError, match="found 3 neurons and 60 times"):
         run(coupling_products_steps(states[:3]))
+
+
+def test_a_window_takes_each_neurons_drift_off_and_nothing_else(rng):
+    fast = rng.normal(size=(6, 400))
+    fast[3:] += 2 * rng.normal(size=400)
+    drift = 40 * np.linspace(-1, 1, 400) * np.array([1, -1, 1, -1, 1, -1])[:, None]
+    found = run(coupling_products_steps((fast + drift)[:, :, None], window=12)).correlations()
+    part = fast - np.array([np.convolve(row, np.ones(12) / 12, "same") for row in fast])
+    expected = np.corrcoef(part)
+    off = ~np.eye(6, dtype=bool)
+    np.testing.assert_allclose(found[off], expected[off], atol=0.1)
+    assert found[3, 4] > 0.6

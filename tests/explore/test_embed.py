@@ -46,6 +46,21 @@ def test_task_vectors_know_the_columns_beside_the_coupling(model, task):
     np.testing.assert_allclose(found.vectors[:, 1:], coupling.vectors, atol=1e-6)
 
 
+def test_coactivity_knows_traces_and_states_and_no_drift(model, task):
+    found = embed(model, task, source="coactivity", resamplings=2)
+    np.testing.assert_allclose(np.linalg.norm(found.vectors[:, :8], axis=1), 1, atol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(found.vectors[:, 8:], axis=1), 1, atol=1e-5)
+    assert found.halves.shape == (2, 2, *found.vectors.shape)
+    drift = np.linspace(0, 10, task.n_frames) * task.traces.std(axis=1, keepdims=True)
+    drifting = Recording(task.traces + drift, task.frame_rate_hz)
+    states = model.represent(task)
+    moved = embed(
+        model, drifting, source="coactivity", representation=states, resamplings=0
+    ).vectors
+    likeness = (moved * found.vectors)[:, 8:].sum(axis=1)
+    assert likeness.min() > 0.9
+
+
 def test_rows_are_those_that_adapting_fitted(model, task):
     adapted = adapted_to(model, task)
     found = embed(adapted, task, source="row")

@@ -34,7 +34,8 @@ SourceName = Annotated[
     str,
     typer.Option(
         help="What neurons are compared by: coupling (activity alone, whatever its sign), "
-        "coactivity (with its sign), task (coupling, and what behaviour and trials explain), "
+        "coactivity (who is active together), task (coupling, and what behaviour and trials "
+        "explain), "
         "mean (hidden state), row (of an adapted model)."
     ),
 ]

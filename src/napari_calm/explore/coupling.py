@@ -1,6 +1,7 @@
 """With whom a neuron moves: coupling profiles of hidden states, of all time and of halves."""
 
 import numpy as np
+from scipy.ndimage import uniform_filter1d
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler, normalize
 
@@ -15,7 +16,9 @@ STATE_AXES = 16
 MOST_PARTNERS = 512
 
 
-def coupling_products_steps(states: np.ndarray, *, seed: int = 0) -> Steps["Products"]:
+def coupling_products_steps(
+    states: np.ndarray, *, window: int | None = None, seed: int = 0
+) -> Steps["Products"]:
     """Products of all neurons' states in each block of time.
 
     1. Each neuron's states, less their mean over time, are scaled to unit power and turned
@@ -24,10 +27,15 @@ def coupling_products_steps(states: np.ndarray, *, seed: int = 0) -> Steps["Prod
        (arousal, movement of the tissue) says nothing about any one's function.
     3. Products with the partners are summed over each of `BLOCKS` stretches of time.
 
+    With a `window` it is each neuron's own running mean that is taken off, in place of its mean
+    over all time and of the population's mean: slow drift goes, what neurons do together stays.
+
     Parameters
     ----------
     states : numpy.ndarray, (neurons, times, width)
         Hidden states, or traces with a width of 1.
+    window : int, optional
+        Times of the running mean, centred.
     seed : int
         Draws the partners where there are more than `MOST_PARTNERS` neurons.
 
@@ -47,7 +55,10 @@ def coupling_products_steps(states: np.ndarray, *, seed: int = 0) -> Steps["Prod
     chunk = max(1, 4_000_000 // (n_times * width))
     for start in range(0, n_neurons, chunk):
         part = states[start : start + chunk]
-        part = part - part.mean(axis=1, keepdims=True)
+        if window is None:
+            part = part - part.mean(axis=1, keepdims=True)
+        else:
+            part = part - uniform_filter1d(part, window, axis=1)
         power = np.sqrt((part**2).mean(axis=(1, 2)))
         if (power < 1e-9).any():
             neuron = start + int(np.argmin(power))
@@ -57,7 +68,8 @@ def coupling_products_steps(states: np.ndarray, *, seed: int = 0) -> Steps["Prod
             )
         moving[start : start + chunk] = (part / power[:, None, None]) @ rotation
         yield Progress(start // 2, n_neurons, "Comparing neurons")
-    moving -= moving.mean(axis=0)
+    if window is None:
+        moving -= moving.mean(axis=0)
     rng = np.random.default_rng(seed)
     partners = np.arange(n_neurons)
     if n_neurons > MOST_PARTNERS:

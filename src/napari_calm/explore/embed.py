@@ -1,6 +1,6 @@
 """Embed the neurons of a recording by what the frozen model makes of them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal, get_args
 
 import numpy as np
@@ -48,13 +48,19 @@ def embed_steps(
         if chosen == "mean":
             vectors = states.mean(axis=1)
             halves = _mean_halves(states, halves_of_time(resamplings, seed))
-        else:
-            vectors, halves = yield from compared_steps(
-                states,
-                task,
-                signed=chosen == "coactivity",
+        elif chosen == "coactivity":
+            context_s = model.config.preprocessing.context_frames / representation.model_rate_hz
+            vectors, halves = yield from coactive_steps(
+                (
+                    (states, context_s / representation.token_duration_s),
+                    (recording.traces[:, :, None], context_s * recording.frame_rate_hz),
+                ),
                 resamplings=resamplings,
                 seed=seed,
+            )
+        else:
+            vectors, halves = yield from compared_steps(
+                states, task, resamplings=resamplings, seed=seed
             )
     return NeuronEmbedding(
         vectors=vectors,
@@ -84,8 +90,9 @@ def embed(
     source : {"auto", "coupling", "coactivity", "task", "mean", "row"}
         What a vector is made of. ``coupling``: with whom the neuron's hidden states move,
         beyond what the whole population shares, whatever the sign (8 dimensions, length 1).
-        ``coactivity``: the same with its sign, so that neurons come together that are active
-        together. ``task``: coupling, beside the part of the neuron's activity that each
+        ``coactivity``: with whom its hidden states and its trace rise and fall within the
+        length of a context, so that neurons come together that are active together (8
+        dimensions each). ``task``: coupling, beside the part of the neuron's activity that each
         behaviour and trial column explains by itself. ``mean``: the mean hidden state.
         ``row``: the row that adapting fitted. "auto" is ``coupling``: from activity alone it
         finds the functional groups of simulated sessions best. On real recordings
@@ -130,7 +137,6 @@ def compared_steps(
     states: np.ndarray,
     task: TaskFit | None = None,
     *,
-    signed: bool = False,
     resamplings: int,
     seed: int = 0,
 ) -> Steps[tuple[np.ndarray, np.ndarray]]:
@@ -140,8 +146,6 @@ def compared_steps(
     ----------
     states : numpy.ndarray, (neurons, times, width)
         Hidden states, or traces with a width of 1.
-    signed : bool
-        Whether neurons of opposite sign are opposites, as in ``coactivity``.
 
     Returns
     -------
@@ -151,11 +155,52 @@ def compared_steps(
     products = yield from coupling_products_steps(states, seed=seed)
 
     def vectors_of(blocks: np.ndarray | None) -> np.ndarray:
-        found = coupling_vectors(products.correlations(blocks), signed=signed, seed=seed)
+        found = coupling_vectors(products.correlations(blocks), seed=seed)
         if task is None:
             return found
         return np.concatenate([task_vectors(task.shares(blocks)), found], axis=1)
 
+    return (yield from _whole_and_halves_steps(vectors_of, resamplings, seed))
+
+
+def coactive_steps(
+    courses: Sequence[tuple[np.ndarray, float]],
+    *,
+    resamplings: int,
+    seed: int = 0,
+) -> Steps[tuple[np.ndarray, np.ndarray]]:
+    """Vectors that tell with whom a neuron is active, of all time and of halves.
+
+    Parameters
+    ----------
+    courses : sequence of (numpy.ndarray, float)
+        States or traces, (neurons, times, width), each with the times over which its running
+        mean is taken off: what is slower is drift. Each adds vectors of length 1.
+
+    Returns
+    -------
+    (numpy.ndarray, numpy.ndarray)
+        `vectors` and `halves` of a `NeuronEmbedding`.
+    """
+    products = []
+    for states, window in courses:
+        found = yield from coupling_products_steps(
+            states, window=max(2, round(window)), seed=seed
+        )
+        products.append(found)
+
+    def vectors_of(blocks: np.ndarray | None) -> np.ndarray:
+        correlations = (each.correlations(blocks) for each in products)
+        return np.concatenate(
+            [coupling_vectors(each, signed=True, seed=seed) for each in correlations], axis=1
+        )
+
+    return (yield from _whole_and_halves_steps(vectors_of, resamplings, seed))
+
+
+def _whole_and_halves_steps(
+    vectors_of: Callable[[np.ndarray | None], np.ndarray], resamplings: int, seed: int
+) -> Steps[tuple[np.ndarray, np.ndarray]]:
     vectors = vectors_of(None)
     made = []
     for number, blocks in enumerate(halves_of_time(resamplings, seed).reshape(-1, BLOCKS // 2)):

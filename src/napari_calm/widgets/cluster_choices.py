@@ -15,8 +15,8 @@ _SOURCES = {
     "clusters differ in what they follow by construction: do not take that as a finding.",
     "coupling": "With whom the hidden states of a neuron move, beyond what the whole "
     "population shares, whatever the sign. From activity alone.",
-    "coactivity": "Like coupling, but with its sign: neurons come together that are active "
-    "together. Comes back more alike in another half of real recordings.",
+    "coactivity": "With whom each neuron is active, in its hidden states and its trace, slow "
+    "drift taken off. Comes back most alike in another half of real recordings.",
     "mean": "The mean hidden state of each neuron: how it is active rather than with whom.",
     "row": "The row that adapting fitted to each neuron. Only for an adapted model.",
 }
