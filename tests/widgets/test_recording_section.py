@@ -219,3 +219,18 @@ def test_edited_labels_replace_the_weights_that_came_with_them(recording):
     assert footprints_of(labels, weighted, source="x") is weighted
     labels[labels == 2] = 0
     assert footprints_of(labels, weighted, source="x").n_neurons == weighted.n_neurons - 1
+
+
+def test_shapes_are_rois_with_their_overlaps(viewer, panel, press):
+    rng = np.random.default_rng(0)
+    frames = rng.integers(100, 900, (60, 30, 40)).astype(np.uint16)
+    viewer.add_image(frames, scale=(0.1, 1, 1), units=("s", "pixel", "pixel"))
+    corners = [np.array([[4, 5], [4, 14], [12, 14], [12, 5]])]
+    corners.append(corners[0] + (3, 4))
+    shapes = viewer.add_shapes(corners, shape_type="rectangle", name="drawn")
+    panel.recording.rois.choose(shapes)
+    assert press(panel, panel.recording.extract).ending is Ending.DONE
+    found = panel.session.recording.footprints
+    masks = shapes.to_masks(mask_shape=(30, 40))
+    np.testing.assert_array_equal(found.weights.toarray().reshape(2, 30, 40) > 0, masks)
+    assert (found.overlap_share > 0).all()

@@ -11,6 +11,7 @@ from ..core.errors import RecordingError
 from ..core.movie import Movie
 from .frames_on_demand import FramesOnDemand
 from .hdf5 import member, open_hdf5
+from .tiff import check_decodes
 
 _RATE_NAMES = ("frame_rate_hz", "frame_rate", "fps", "fs", "fr", "rate")
 _MOST_LISTED = 12
@@ -49,6 +50,7 @@ def read_hdf5_movie(
         if rate is None:
             rate = _recorded_rate_hz(found) or _recorded_rate_hz(file)
     frames = hdf5_frames(path, name)
+    check_decodes(frames, path)
     return Movie(frames, rate, name=path.stem, source=f"{path}::{name}")
 
 

@@ -5,6 +5,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,10 @@ _UNREADABLE = (
     MemoryError,
     NotImplementedError,
     SyntaxError,
+    TypeError,
+    LookupError,
+    RecursionError,
+    TokenError,
     zipfile.BadZipFile,
     zlib.error,
 )

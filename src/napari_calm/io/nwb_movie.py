@@ -11,6 +11,7 @@ from .hdf5 import array_of, member, open_hdf5
 from .hdf5_movie import hdf5_frames
 from .nwb_rois import reference_images
 from .nwb_series import dataset_of, frame_clock, groups_of_type
+from .tiff import check_decodes
 
 _TYPES = ("TwoPhotonSeries", "OnePhotonSeries")
 
@@ -54,6 +55,7 @@ def read_nwb_movie(
         pixel_um = _pixel_size_um(series)
         name, where = str(data.name), str(series.name)
     frames = hdf5_frames(path, name, transposed=exchange)
+    check_decodes(frames, path)
     movie = Movie(frames, rate, pixel_um, name=where.rsplit("/", 1)[-1])
     return replace(movie, source=f"{path}::{where}")
 

@@ -21,6 +21,7 @@ import re
 import struct
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,17 @@ import numpy as np
 from ..core.errors import RecordingError
 from .pickle_check import check_pickle
 
+# numpy reads the header as Python source.
+_BAD_HEADER = (
+    OSError,
+    ValueError,
+    EOFError,
+    SyntaxError,
+    TypeError,
+    LookupError,
+    RecursionError,
+    TokenError,
+)
 _PLAIN_DTYPE = re.compile(r"[<>=|]?(?:[biufc]\d{0,2}|\?|[SU]\d+|O8?)")
 
 
@@ -72,7 +84,7 @@ def load_npy(path: str | Path) -> Any:
         return np.load(path, allow_pickle=False)
     except RecordingError:
         raise
-    except (OSError, ValueError, EOFError, SyntaxError, TypeError, MemoryError) as error:
+    except (*_BAD_HEADER, MemoryError) as error:
         raise RecordingError(
             f"{path}: not a readable .npy file ({type(error).__name__}: {error})."
         ) from error
@@ -84,7 +96,7 @@ def npy_shape(path: str | Path) -> tuple[int, ...]:
     try:
         with path.open("rb") as file:
             return _read_header(file)[0]
-    except (OSError, ValueError, EOFError, SyntaxError, TypeError) as error:
+    except _BAD_HEADER as error:
         raise RecordingError(
             f"{path}: not a readable .npy file ({type(error).__name__}: {error})."
         ) from error

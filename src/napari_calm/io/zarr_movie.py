@@ -9,8 +9,9 @@ import zarr
 
 from ..core.errors import RecordingError
 from ..core.movie import Movie
+from .tiff import check_decodes
 from .tiff_pages import position
-from .zarr_arrays import array_in, open_zarr
+from .zarr_arrays import array_in, arrays_in, check_plain, open_zarr
 
 _SECONDS = {"second": 1.0, "s": 1.0, "millisecond": 1e-3, "ms": 1e-3, "minute": 60.0}
 _MICROMETRES = {"micrometer": 1.0, "um": 1.0, "µm": 1.0, "nanometer": 1e-3, "millimeter": 1e3}
@@ -53,11 +54,13 @@ def read_zarr_movie(
     if image is not None and dataset is None:
         array, axes, scale = _ome_array(found, image, source)
     else:
-        array = found if isinstance(found, zarr.Array) else _plain_array(found, dataset, source)
+        array = _plain_array(found, dataset, source)
         axes, scale = _plain_axes(array, source), {}
     taken, kept = _index(axes, array.shape, channel, plane, source)
+    check_plain(array, source)
     frames = da.from_zarr(array)[taken]
     frames = frames.transpose([kept.index(axis) for axis in "tyx"])
+    check_decodes(frames, folder)
     rate = scale.get("t") if frame_rate_hz is None else frame_rate_hz
     return Movie(frames, rate, scale.get("x"), name=_name(folder), source=source)
 
@@ -103,19 +106,21 @@ def _ome_array(
 
 
 def _plain_array(group: Any, dataset: str | None, source: str) -> Any:
+    if isinstance(group, zarr.Array):
+        return group
     if dataset is not None:
         array = array_in(group, dataset.strip("/"))
         if array is None:
             raise RecordingError(f"{source}: there is no array {dataset!r}.")
         return array
-    names = [name for name, array in group.arrays() if array.ndim == 3]
+    names = [name for name, array in arrays_in(group, source) if array.ndim == 3]
     if len(names) != 1:
         listed = f" ({', '.join(sorted(names)[:12])})" if names else ""
         raise RecordingError(
             f"{source}: found {len(names)} arrays that could be a movie{listed}; a movie has "
             "three axes (frames, height, width). Choose one with FOLDER::ARRAY or --dataset."
         )
-    return group[names[0]]
+    return array_in(group, names[0])
 
 
 def _plain_axes(array: Any, source: str) -> str:

@@ -3,7 +3,6 @@
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QFileDialog, QHBoxLayout, QPushButton
 
@@ -13,13 +12,12 @@ from .behaviour_row import BehaviourRow
 from .geometry import Geometry, apply, known_frame_rate_hz, known_pixel_size_um
 from .job import Job
 from .layer_combo import LayerCombo
-from .layer_sources import footprints_of, is_movie, is_roi_source, place_of, rate_in_file
+from .layer_sources import is_movie, is_roi_source, place_of, rate_in_file, rois_of
 from .layers import ROIS, role_of
 from .origin import Origin
 from .recording_columns import columns_of
 from .recording_layers import (
     BEHAVIOUR_KEY,
-    FOOTPRINTS_KEY,
     ORIGIN_KEY,
     RECORDING_KEY,
     OpenedFolder,
@@ -68,7 +66,7 @@ class RecordingSection(Section):
         self.open_sample = QPushButton("Open sample", objectName="calm_open_sample")
         self.open_sample.setToolTip("Open a small simulated Y-maze session with known ROIs.")
         self.movie = LayerCombo(viewer, is_movie, empty_text="no movie (time, y, x) open")
-        self.rois = LayerCombo(viewer, is_roi_source, empty_text="no Labels layer open")
+        self.rois = LayerCombo(viewer, is_roi_source, empty_text="no Labels or Shapes open")
         self.frame_rate = QDoubleSpinBox(objectName="calm_frame_rate")
         self.frame_rate.setRange(0.0, 10_000.0)
         self.frame_rate.setDecimals(3)
@@ -165,9 +163,9 @@ class RecordingSection(Section):
         """Extract traces from the chosen layers in the worker."""
         movie_layer, roi_layer = self.movie.layer, self.rois.layer
         pixel_size_um = known_pixel_size_um(movie_layer) or known_pixel_size_um(roi_layer)
-        movie_data, labels = movie_layer.data, np.asarray(roi_layer.data)
-        movie_name, roi_name = movie_layer.name, roi_layer.name
-        weighted = roi_layer.metadata.get(FOOTPRINTS_KEY)
+        movie_data, movie_name = movie_layer.data, movie_layer.name
+        image_shape = tuple(movie_data.shape[-2:])
+        make_footprints = rois_of(roi_layer, image_shape)
         known = movie_layer.metadata.get(BEHAVIOUR_KEY, {})
         frame_rate_hz, drop = self.frame_rate_hz, self.drop_unusable.isChecked()
         movie_path, rois_path = path_of(movie_layer), path_of(roi_layer)
@@ -178,9 +176,8 @@ class RecordingSection(Section):
             movie = Movie(
                 movie_data, frame_rate_hz, pixel_size_um, movie_name, f"layer '{movie_name}'"
             )
-            footprints = footprints_of(labels, weighted, source=f"layer '{roi_name}'")
             extracted = yield from extract_steps(
-                movie, footprints, frame_rate_hz=frame_rate_hz, drop_unusable=drop
+                movie, make_footprints(), frame_rate_hz=frame_rate_hz, drop_unusable=drop
             )
             recording = replace(extracted, **known) if known else extracted
             columns_of(recording)
@@ -188,7 +185,7 @@ class RecordingSection(Section):
                 movie_path,
                 rois_path,
                 movie_shape=tuple(movie_data.shape),
-                labels=labels,
+                labels=footprints.label_image,
                 frame_rate_hz=frame_rate_hz,
                 drop_unusable=drop,
             )
@@ -335,7 +332,7 @@ class RecordingSection(Section):
         if self.movie.layer is None:
             return "Open a movie first: an image layer with three axes (time, y, x)."
         if self.rois.layer is None:
-            return "Open or draw ROIs first: a Labels layer over one image (y, x)."
+            return "Open or draw ROIs first: a Labels or Shapes layer over one image (y, x)."
         if self.frame_rate_hz is None:
             return "Give the frame rate first, in Hz: the movie's file does not say it."
         return ""
