@@ -74,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CalmError as error:
         print(error, file=sys.stderr)
         return 2
-    if not result["real"] and not result["simulated"]:
+    if not any(result[part] for part in ("simulated", "real", "transfer")):
         print(f"{options.data}: found no recordings to decode.", file=sys.stderr)
         return 2
     for name, text in (

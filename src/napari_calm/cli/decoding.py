@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 @app.command(
     epilog="Examples: napari-calm decode session.npz --variable cue --out cue.csv | "
     "napari-calm decode worm.npz --variable reversal --save reversal.safetensors | "
-    "napari-calm decode worm1.npz worm2.npz worm3.npz --variable reversal --head attention "
+    "napari-calm decode worm1.npz worm2.npz worm3.npz --variable reversal "
     "--save any-worm.safetensors | napari-calm decode worm4.npz --apply any-worm.safetensors "
     "--out reversal.csv"
 )
@@ -42,7 +42,7 @@ def decode(
         typer.Argument(
             metavar="RECORDING...",
             help="Traces (.npz), a suite2p folder, a session folder, or a movie with --rois. "
-            "Several give one decoder for other animals (--head attention, --save).",
+            "Several give one decoder for other animals (--save).",
         ),
     ],
     variable: Annotated[
@@ -78,9 +78,10 @@ def decode(
         str,
         typer.Option(
             help="blend (traces and hidden states, weighed by worth), linear (hidden states "
-            "alone), bilinear (the release's), or attention (reads any neurons)."
+            "alone), bilinear (the release's), pooled or attention (both read any neurons); "
+            "auto: blend for one recording, pooled for several."
         ),
-    ] = "blend",
+    ] = "auto",
     kind: Annotated[str, typer.Option(help="auto, continuous, circular or classes.")] = "auto",
     unit: Annotated[str, typer.Option(help="Of angles: auto, rad or deg.")] = "auto",
     look_ahead: Annotated[
@@ -121,7 +122,9 @@ def decode(
     names = variable or []
     _check(recordings, names, out, save, apply)
     settings = Settings(
-        cast("Head", head),
+        cast(
+            "Head", ("pooled" if len(recordings) > 1 else "blend") if head == "auto" else head
+        ),
         look_ahead,
         smooth,
         (trial_start, trial_stop),
@@ -173,7 +176,7 @@ def _check(
     if len(recordings) > 1 and (save is None or len(names) > 1 or out is not None):
         raise CalmError(
             f"found {len(recordings)} recordings; they give one decoder for other animals: "
-            "one --variable, --head attention and --save FILE, no --out."
+            "one --variable and --save FILE, no --out."
         )
 
 

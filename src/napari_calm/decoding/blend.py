@@ -8,7 +8,7 @@ from scipy.special import log_softmax, softmax
 from sklearn.linear_model import Ridge
 
 from ..core.progress import Progress, Steps
-from .options import PARTS_OF_THE_MODEL, Design, Option, make_design
+from .options import Design, Option, make_design
 from .problem import Problem
 from .readout import Readout
 from .ridge_path import PENALTIES, RidgePath
@@ -100,13 +100,6 @@ class Blend:
         return replace(
             self, shares={part: shares.get(part, 0.0) for part in self.shares}, slope=slope
         )
-
-    @property
-    def share_of_the_model(self) -> float:
-        """Share of the weights that the model's hidden states have, 0 to 1."""
-        total = sum(self.shares.values())
-        of_states = sum(self.shares.get(part, 0.0) for part in PARTS_OF_THE_MODEL)
-        return of_states / total if total > 0 else 0.0
 
 
 def probabilities(outputs: np.ndarray, slope: float) -> np.ndarray:

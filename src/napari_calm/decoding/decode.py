@@ -17,7 +17,7 @@ from .linear import LinearDecoder
 from .network_fit import sample_frames
 from .prepare import prepare
 from .problem import Problem
-from .settings import Blocks, Head, Settings
+from .settings import ANY_NEURONS, Blocks, Head, Settings
 from .states import FrameStates, represent_frames_steps
 from .target import AngleUnit, Kind, read_target
 
@@ -122,8 +122,8 @@ def decode(
     target : str or array
         A column of the recording's behaviour or trials ("trials/cue" where both have one), or
         values, one a frame or one a trial (NaN or an empty text where unknown).
-    head : {"blend", "linear", "bilinear", "attention"}
-        See `Settings`. Only "attention" can be applied to other animals.
+    head : {"blend", "linear", "bilinear", "attention", "pooled"}
+        See `Settings`. Only "attention" and "pooled" can be applied to other animals.
     kind : {"auto", "continuous", "circular", "classes"}
         Text, truth values and few whole numbers are classes unless this says otherwise;
         headings and the like within one turn are angles.
@@ -208,7 +208,7 @@ def _decoder_of(
         model_name=model.title,
         recording_names=(recording.name,),
         roi_labels=(
-            np.empty(0, np.int64) if settings.head == "attention" else recording.roi_labels
+            np.empty(0, np.int64) if settings.head in ANY_NEURONS else recording.roi_labels
         ),
         fitted=linear if whole.networks is None else whole.networks,
     )

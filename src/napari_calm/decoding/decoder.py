@@ -12,9 +12,10 @@ from .decoded import Decoded
 from .linear import LinearDecoder
 from .network_fit import FittedNetworks, sample_frames
 from .neuron_frames import NeuronFrames
+from .pooled import PooledReadout
 from .prepare import every_sample, smoothed
 from .scores import Interval, measure_of, score
-from .settings import Settings
+from .settings import ANY_NEURONS, Settings
 from .states import FrameStates, represent_frames_steps
 from .target import Kind, Per, Target
 
@@ -45,7 +46,7 @@ class Decoder:
         What it was fitted to.
     roi_labels : numpy.ndarray of int, (neurons,)
         Neurons that it reads, in order; empty for a head that reads any neurons.
-    fitted : LinearDecoder or FittedNetworks
+    fitted : LinearDecoder, FittedNetworks or PooledReadout
     score : Interval, optional
         Of held-out parts of the recordings that it was fitted to.
     """
@@ -60,7 +61,7 @@ class Decoder:
     model_name: str
     recording_names: tuple[str, ...]
     roi_labels: np.ndarray
-    fitted: LinearDecoder | FittedNetworks
+    fitted: LinearDecoder | FittedNetworks | PooledReadout
     score: Interval | None = field(default=None)
 
     def __repr__(self) -> str:
@@ -69,7 +70,7 @@ class Decoder:
     @property
     def reads_any_neurons(self) -> bool:
         """Whether it can be applied to another animal."""
-        return self.settings.head == "attention"
+        return self.settings.head in ANY_NEURONS
 
     @property
     def measure(self) -> str:
@@ -100,7 +101,7 @@ class Decoder:
                 f"{where}: its {recording.n_neurons} neurons are not the "
                 f"{self.roi_labels.size} that the decoder of {self.name} was fitted to "
                 f"({', '.join(self.recording_names)}). Decode anew, or fit a decoder with the "
-                "head 'attention', which reads any neurons."
+                "head 'pooled' or 'attention', which read any neurons."
             )
         ratio = recording.frame_rate_hz / self.frame_rate_hz
         most = RATE_RATIO_OF_ANIMALS if self.reads_any_neurons else LARGEST_RATE_RATIO

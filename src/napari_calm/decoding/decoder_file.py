@@ -17,6 +17,7 @@ from .decoder import Decoder
 from .linear import LinearDecoder
 from .network_fit import FittedNetworks
 from .networks import make_network
+from .pooled import PooledReadout
 from .readout import Readout
 from .scores import Interval
 from .settings import Settings
@@ -48,6 +49,9 @@ def save_decoder(decoder: Decoder, path: str | Path) -> Path:
     arrays: dict[str, Any] = {"roi_labels": np.asarray(decoder.roi_labels, np.int64)}
     if isinstance(decoder.fitted, LinearDecoder):
         header["linear"] = _put_linear(decoder.fitted, arrays)
+    elif isinstance(decoder.fitted, PooledReadout):
+        header["pooled"] = decoder.fitted.average
+        arrays |= {"weights": decoder.fitted.weights, "offset": decoder.fitted.offset}
     else:
         header["networks"] = _put_networks(decoder, decoder.fitted, arrays)
     tensors = {
@@ -89,11 +93,7 @@ def load_decoder(path: str | Path) -> Decoder:
             recording_names=tuple(header["recording_names"]),
             settings=Settings(**settings),
             roi_labels=tensors["roi_labels"].numpy(),
-            fitted=(
-                _linear_of(header["linear"], tensors)
-                if "linear" in header
-                else _networks_of(header["networks"], tensors)
-            ),
+            fitted=_fitted_of(header, tensors),
             score=None if header["score"] is None else Interval(**header["score"]),
         )
     except CheckpointError:
@@ -110,6 +110,16 @@ def load_decoder(path: str | Path) -> Decoder:
             f"{path}: not readable as a decoder ({str(error).splitlines()[0]}). Decode anew "
             "and save it again."
         ) from error
+
+
+def _fitted_of(
+    header: dict[str, Any], tensors: dict[str, Tensor]
+) -> LinearDecoder | FittedNetworks | PooledReadout:
+    if "linear" in header:
+        return _linear_of(header["linear"], tensors)
+    if "pooled" in header:
+        return PooledReadout(header["pooled"], tensors["weights"], tensors["offset"])
+    return _networks_of(header["networks"], tensors)
 
 
 def _put_linear(linear: LinearDecoder, arrays: dict[str, Any]) -> dict[str, Any]:

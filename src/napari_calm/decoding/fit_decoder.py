@@ -12,10 +12,12 @@ from ..core.recording import Recording
 from ..model.calm import CalmModel
 from .decoder import RATE_RATIO_OF_ANIMALS, Decoder, matched
 from .fold import part_of
-from .network_fit import Examples, averaged, fit_network_steps
+from .network_fit import Examples, FittedNetworks, averaged, fit_network_steps
 from .neuron_frames import NeuronFrames
+from .pooled import PooledReadout, Taken, fit_pooled_steps
 from .prepare import prepare, smoothed
-from .settings import Settings
+from .samples import Split
+from .settings import ANY_NEURONS, Settings
 from .states import FrameStates, represent_frames_steps
 from .target import Kind, Target, read_target
 
@@ -30,11 +32,11 @@ def fit_decoder_steps(
     states: Sequence[FrameStates] | None = None,
 ) -> Steps[Decoder]:
     """`fit_decoder` as a generator of progress."""
-    settings = settings or Settings(head="attention")
-    if settings.head != "attention":
+    settings = settings or Settings(head="pooled")
+    if settings.head not in ANY_NEURONS:
         raise CalmError(
             f"decode: the head {settings.head!r} has weights for the neurons of one recording; "
-            "several recordings take the head 'attention'."
+            f"several recordings take the head {' or '.join(ANY_NEURONS)}."
         )
     if len(recordings) < 2:
         raise CalmError(
@@ -58,21 +60,19 @@ def fit_decoder_steps(
         for number, recording in enumerate(recordings):
             work = represent_frames_steps(model, recording)
             states.append((yield from retold(work, part_of(number, len(recordings)))))
-    examples = []
+    taken = []
     for recording, each, seen in zip(recordings, targets, states, strict=True):
         problem, _ = prepare(recording, each, as_they_are, seen)
         samples = problem.samples
         neurons = NeuronFrames.of(seen, recording.traces.T, samples.frames(problem.everything))
         # Numbered as in all recordings, even where a class is too rare here.
         chosen = np.flatnonzero(each.known[samples.number])
-        examples.append(Examples.of(neurons, samples, each, chosen))
-    members = []
-    for number in range(len(recordings)):
-        training = [each for place, each in enumerate(examples) if place != number]
-        fit = fit_network_steps(
-            "attention", targets[0], training, [examples[number]], seed=settings.seed + number
-        )
-        members.append((yield from retold(fit, part_of(number, len(recordings)))))
+        taken.append((neurons, samples, each, chosen))
+    fitted: FittedNetworks | PooledReadout
+    if settings.head == "pooled":
+        fitted = yield from fit_pooled_steps(targets[0], taken, _one_out(taken))
+    else:
+        fitted = yield from _networks_steps(targets[0], taken, settings)
     return Decoder(
         name=targets[0].name,
         kind=targets[0].kind,
@@ -84,8 +84,32 @@ def fit_decoder_steps(
         model_name=model.title,
         recording_names=tuple(each.name for each in recordings),
         roi_labels=np.empty(0, np.int64),
-        fitted=averaged(members),
+        fitted=fitted,
     )
+
+
+def _networks_steps(
+    target: Target, taken: Sequence[Taken], settings: Settings
+) -> Steps[FittedNetworks]:
+    """One network for each recording, fitted to the others, stopped where it reads it best."""
+    examples = [Examples.of(*each) for each in taken]
+    members = []
+    for number, held_out in enumerate(examples):
+        training = [each for each in examples if each is not held_out]
+        fit = fit_network_steps(
+            "attention", target, training, [held_out], seed=settings.seed + number
+        )
+        members.append((yield from retold(fit, part_of(number, len(examples)))))
+    return averaged(members)
+
+
+def _one_out(taken: Sequence[Taken]) -> list[Split]:
+    """Samples of all recordings, one after the other, with one recording held out in turn."""
+    recording = np.repeat(np.arange(len(taken)), [chosen.size for *_, chosen in taken])
+    return [
+        (np.flatnonzero(recording != number), np.flatnonzero(recording == number))
+        for number in range(len(taken))
+    ]
 
 
 def fit_decoder(
@@ -99,9 +123,11 @@ def fit_decoder(
 ) -> Decoder:
     """Fit one decoder to recordings of several animals, for use on others.
 
-    Neurons are known to it by what they do (hidden state, recent activity, how they vary and
-    move with the population), not by their number. One network for each recording is fitted
-    to the others and keeps the weights that read it best; their outputs are averaged.
+    Neurons are known to it by what they do (recent activity, how they vary and move with the
+    population, hidden state), not by their number. What the head "pooled" averages, and its
+    penalty, is chosen by holding one recording out in turn. With the head "attention" one
+    network for each recording is fitted to the others and keeps the weights that read it best;
+    their outputs are averaged.
 
     Parameters
     ----------
@@ -110,7 +136,7 @@ def fit_decoder(
     target : str
         A column of behaviour or trials.
     settings : Settings, optional
-        With the head "attention".
+        With the head "pooled" (the default) or "attention".
     states : sequence of FrameStates, optional
         Of the recordings, where they are known already.
 

@@ -19,6 +19,7 @@ from .network_fit import (
 from .neuron_frames import NeuronFrames
 from .null import null_problems
 from .options import PARTS, PARTS_OF_THE_MODEL, options_for
+from .pooled import PooledReadout, fit_pooled_steps
 from .problem import Problem
 from .reference import fit_reference_steps
 from .scores import score
@@ -41,15 +42,15 @@ class Fold:
     without_model : numpy.ndarray, (samples, outputs), optional
         The same of the blend's parts that know no hidden state.
     blend : Blend
-    networks : FittedNetworks, optional
-        The head, where it is a network.
+    networks : FittedNetworks or PooledReadout, optional
+        The head, where it reads neurons one by one.
     """
 
     outputs: np.ndarray
     reference: np.ndarray
     without_model: np.ndarray | None
     blend: Blend
-    networks: FittedNetworks | None = None
+    networks: FittedNetworks | PooledReadout | None = None
 
 
 def fit_fold_steps(problem: Problem, train: np.ndarray, settings: Settings) -> Steps[Fold]:
@@ -71,10 +72,13 @@ def fit_fold_steps(problem: Problem, train: np.ndarray, settings: Settings) -> S
     )
     blend = yield from fit_blend_steps(problem, train, options)
     reference = yield from fit_reference_steps(problem, train, blend)
-    networks = None
-    if settings.head in ("bilinear", "attention"):
+    networks: FittedNetworks | PooledReadout
+    if settings.head in ("bilinear", "attention", "pooled"):
         neurons = neuron_frames(problem, train)
-        networks = yield from fit_networks_steps(problem, train, settings, neurons)
+        if settings.head == "pooled":
+            networks = yield from _pooled_steps(problem, train, neurons)
+        else:
+            networks = yield from fit_networks_steps(problem, train, settings, neurons)
         frames = sample_frames(problem.samples, problem.everything)
         outputs = said(problem, networks.outputs(neurons, frames))
         return Fold(outputs, reference.outputs, None, blend, networks)
@@ -133,6 +137,22 @@ def fit_networks_steps(
             )
         )
     return averaged(members)
+
+
+def _pooled_steps(
+    problem: Problem, train: np.ndarray, neurons: NeuronFrames
+) -> Steps[PooledReadout]:
+    position = {int(sample): place for place, sample in enumerate(train)}
+    splits = [
+        tuple(np.array([position[int(sample)] for sample in part]) for part in split)
+        for split in problem.inner_splits(train)
+    ]
+    taken = [(neurons, problem.samples, problem.target, train)]
+    return (
+        yield from fit_pooled_steps(
+            problem.target, taken, [(inner, test) for inner, test in splits]
+        )
+    )
 
 
 def null_scores_steps(

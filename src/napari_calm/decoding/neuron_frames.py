@@ -14,9 +14,13 @@ from ..preprocess.smooth import smooth_causally
 from .states import FrameStates
 from .views import TraceUnits
 
+# Slower changes are taken for drift.
+TREND_S = 8.0
 # The traces, and how they were over the last moments.
 SMOOTHING_ALPHAS = (1.0, 0.5, 0.2, 0.08)
 N_LOADINGS = 5
+# Changes over so many frames tell which way up a component is.
+CHANGE_LAGS = (1, 2, 4, 8)
 _N_DESCRIBED = len(LAGS_FRAMES) + 2
 N_PORTRAIT = N_LOADINGS + _N_DESCRIBED + 1
 
@@ -29,15 +33,18 @@ class NeuronFrames:
     ----------
     hidden : Tensor of float16, (frames, neurons, width)
     recent : Tensor of float32, (frames, neurons, len(SMOOTHING_ALPHAS))
-        Traces around their mean over the model's context, smoothed causally.
+        Traces around their mean over the last `TREND_S` seconds, smoothed causally.
     portrait : Tensor of float32, (neurons, N_PORTRAIT)
         First the neuron's loadings on the population's principal components, then how it
         behaves: autocorrelation, skewness, kurtosis, skewness of its changes.
+    statistics_frames : numpy.ndarray of int
+        Frames that tell how neurons and population usually are.
     """
 
     hidden: Tensor
     recent: Tensor
     portrait: Tensor
+    statistics_frames: np.ndarray
 
     @classmethod
     def of(
@@ -53,7 +60,8 @@ class NeuronFrames:
             Frames that tell how a neuron usually is.
         """
         values = TraceUnits.of(traces[statistics_frames]).apply(traces)
-        centred = values - _trailing_mean(values, max(1, states.first_frame))
+        n_trend = max(2, round(TREND_S * states.frame_rate_hz))
+        centred = values - _trailing_mean(values, n_trend)
         size = centred[statistics_frames].std(axis=0)
         centred = (centred / np.where(size > 1e-6, size, 1.0)).astype(np.float32)
         recent = np.stack(
@@ -66,6 +74,7 @@ class NeuronFrames:
             torch.as_tensor(states.hidden),
             torch.as_tensor(recent.astype(np.float32)),
             torch.as_tensor(_portrait(history, states.frame_rate_hz)),
+            statistics_frames,
         )
 
     @property
@@ -108,8 +117,11 @@ def _portrait(history: np.ndarray, frame_rate_hz: float) -> np.ndarray:
     loadings = np.zeros((n_neurons, N_LOADINGS))
     n_components = min(N_LOADINGS, n_frames - 1, n_neurons)
     pca = PCA(n_components, random_state=0).fit(history)
-    changes = np.diff(pca.transform(history), axis=0)
-    sign = np.where(skew(changes, axis=0) < 0, -1.0, 1.0)
+    course = pca.transform(history)
+    leaning = sum(
+        skew(course[lag:] - course[:-lag], axis=0) for lag in CHANGE_LAGS if lag < n_frames - 2
+    )
+    sign = np.where(np.asarray(leaning) < 0, -1.0, 1.0)
     loadings[:, :n_components] = pca.components_.T * sign * np.sqrt(n_neurons)
     traces = np.ascontiguousarray(history.T)
     normalisation = normalisation_from(traces, traces, "history")

@@ -5,10 +5,11 @@ from typing import Literal, TypeAlias
 
 from ..core.errors import CalmError
 
-Head: TypeAlias = Literal["blend", "linear", "bilinear", "attention"]
+Head: TypeAlias = Literal["blend", "linear", "bilinear", "attention", "pooled"]
 Blocks: TypeAlias = Literal["auto", "trials", "time"]
 
-HEADS: tuple[Head, ...] = ("blend", "linear", "bilinear", "attention")
+HEADS: tuple[Head, ...] = ("blend", "linear", "bilinear", "attention", "pooled")
+ANY_NEURONS: tuple[Head, ...] = ("attention", "pooled")
 BLOCKS: tuple[Blocks, ...] = ("auto", "trials", "time")
 FEWEST_FOLDS = 2
 
@@ -19,10 +20,12 @@ class Settings:
 
     Parameters
     ----------
-    head : {"blend", "linear", "bilinear", "attention"}
+    head : {"blend", "linear", "bilinear", "attention", "pooled"}
         "blend": linear readouts of traces and hidden states, weighed by what each is worth;
         "linear": of the hidden states alone; "bilinear": the release's low-rank head;
-        "attention": no weight belongs to a certain neuron, so it can be used on other animals.
+        "attention" and "pooled": no weight belongs to a certain neuron, so they can be used on
+        other animals; the first pools hidden states and activity by attention, the second is
+        a linear readout of averages over neurons.
     look_ahead_s : float
         Seconds after a frame that its decoder may look at; 0 is causal.
     smooth_s : float

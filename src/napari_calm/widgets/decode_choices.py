@@ -11,8 +11,10 @@ _HEADS = {
     "what each is worth on data that it was not fitted to.",
     "linear": "Linear readout of the hidden states alone.",
     "bilinear": "The low-rank head of the authors' release, causal. Slow.",
-    "attention": "Knows neurons by what they do and not by their number, so the saved decoder "
-    "can be applied to other animals. Slow.",
+    "attention": "Pools neurons by attention to what they do and not by their number, so the "
+    "saved decoder can be applied to other animals. Slow.",
+    "pooled": "Linear readout of averages over neurons, described by what they do; the saved "
+    "decoder can be applied to other animals.",
 }
 _BLOCKS = {
     "auto": "Whole trials where there are enough, stretches of time else.",

@@ -50,8 +50,8 @@ class DecodeSection(Section):
         )
         self.apply = QPushButton("Apply decoder...", objectName="calm_apply_decoder")
         self.apply.setToolTip(
-            "Apply a kept decoder to this recording: of the same neurons, or, with the head "
-            "'attention', of any. Nothing is fitted."
+            "Apply a kept decoder to this recording: of the same neurons, or, with the heads "
+            "'pooled' and 'attention', of any. Nothing is fitted."
         )
         self.more = More(name="calm_more_decode")
         self.choices = DecodeChoices()

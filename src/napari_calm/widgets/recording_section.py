@@ -176,8 +176,9 @@ class RecordingSection(Section):
             movie = Movie(
                 movie_data, frame_rate_hz, pixel_size_um, movie_name, f"layer '{movie_name}'"
             )
+            footprints = make_footprints()
             extracted = yield from extract_steps(
-                movie, make_footprints(), frame_rate_hz=frame_rate_hz, drop_unusable=drop
+                movie, footprints, frame_rate_hz=frame_rate_hz, drop_unusable=drop
             )
             recording = replace(extracted, **known) if known else extracted
             columns_of(recording)

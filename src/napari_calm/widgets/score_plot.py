@@ -13,6 +13,14 @@ _NAMES = ("model", "no states", "reference", "shifted")
 _FAINT_ALPHA = 130
 
 
+class _ScoreAxis(pg.AxisItem):
+    """Scores as they are; an axis with a title would count them in thousandths."""
+
+    def tickStrings(self, values: list, _scale: float, spacing: float) -> list[str]:
+        """Return the scores."""
+        return super().tickStrings(values, 1.0, spacing)
+
+
 class ScorePlot(pg.PlotWidget):
     """One row a decoder: mean over held-out folds, its 95 % interval, and every fold.
 
@@ -20,7 +28,7 @@ class ScorePlot(pg.PlotWidget):
     """
 
     def __init__(self) -> None:
-        super().__init__(enableMenu=False)
+        super().__init__(enableMenu=False, axisItems={"bottom": _ScoreAxis("bottom")})
         self.setMinimumHeight(LEAST_HEIGHT_PX)
         self.setMinimumWidth(150)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
@@ -73,8 +81,6 @@ class ScorePlot(pg.PlotWidget):
             self.rows[_NAMES[3]] = float(decoding.null.mean())
         self.getAxis("left").setTicks([ticks])
         self.setLabel("bottom", decoding.measure, color=text)
-        # With a label alone, scores would be counted in thousandths.
-        self.getAxis("bottom").enableAutoSIPrefix(False)
         low, high = _view(np.array(everything), decoding.measure)
         self.getViewBox().setRange(
             xRange=(low, high), yRange=(-0.5, len(found) + 0.5), padding=0.02
