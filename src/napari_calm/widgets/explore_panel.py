@@ -4,6 +4,7 @@ from qtpy.QtCore import QSize, Qt
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSplitter, QTabWidget, QVBoxLayout
 
 from .cluster_table import ClusterTable
+from .codebook_view import CodebookView
 from .colour_key import ColourKey
 from .colouring import colouring_names, colouring_of
 from .dock_content import DockContent
@@ -40,12 +41,14 @@ class ExplorePanel(DockContent):
         self.mean_traces = MeanTracesView(self._session)
         self.trajectories = TrajectoriesView(self._session)
         self.table = ClusterTable(self._session)
+        self.codebook = CodebookView(self._session)
         self.views = (
             self.scatter,
             self.raster,
             self.mean_traces,
             self.trajectories,
             self.table,
+            self.codebook,
         )
         self.tabs = QTabWidget()
         self.caption = QLabel()
@@ -66,6 +69,7 @@ class ExplorePanel(DockContent):
             (self.mean_traces, "Mean traces"),
             (self.trajectories, "Trajectories"),
             (self.table, "Clusters"),
+            (self.codebook, "Codebook"),
         ):
             self.tabs.addTab(view, title)
         self.tabs.setDocumentMode(True)
@@ -112,6 +116,8 @@ class ExplorePanel(DockContent):
             plots["Mean traces"] = self.mean_traces.plot
         if session.trajectories is not None:
             plots["Trajectories"] = self.trajectories.plot
+        if session.tokens is not None:
+            plots["Codebook"] = self.codebook.plot
         return plots
 
     def sizeHint(self) -> QSize:
