@@ -1,7 +1,9 @@
 """How long the window stands still while the panel works.
 
-Opens the real panel in napari, presses its buttons, and records the gaps of a 5 ms timer
-in the window's thread during each job. A gap of 100 ms is what a user feels as a stutter.
+Opens the real panel in napari, presses every button that starts a job, and records the gaps
+of a 5 ms timer in the window's thread during each job; a gap of 100 ms is what a user feels
+as a stutter. Then steps the slider with every overlay shown, and loads and unloads the model
+several times.
 
     xvfb-run -a python benchmarks/window.py --out DIR
 
@@ -9,6 +11,7 @@ Prints the result as JSON and as a markdown table; with --out it writes both the
 """
 
 import argparse
+import gc
 import json
 import os
 import platform
@@ -19,6 +22,7 @@ from pathlib import Path
 import napari
 import numpy as np
 from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QApplication
 
 from napari_calm.core.footprints import Footprints
 from napari_calm.widgets.demo import press, settle, wait_until
@@ -72,14 +76,17 @@ class GapMeter:
         }
 
 
-def add_recording(viewer: napari.Viewer, n_neurons: int, n_frames: int, seed: int) -> None:
+def add_recording(
+    viewer: napari.Viewer, n_neurons: int, n_frames: int, seed: int, least_side: int = 0
+) -> None:
     """Add a movie of noise with square ROIs that flicker, and the ROIs' Labels layer."""
     rng = np.random.default_rng(seed)
-    side = 8 * int(np.ceil(np.sqrt(n_neurons)))
+    per_row = int(np.ceil(np.sqrt(n_neurons)))
+    side = max(8 * per_row, least_side)
     frames = rng.integers(80, 120, (n_frames, side, side), dtype=np.uint16)
     pixels = []
     for neuron in range(n_neurons):
-        row, column = divmod(neuron, side // 8)
+        row, column = divmod(neuron, per_row)
         y, x = np.divmod(np.arange(36), 6)
         y, x = y + 8 * row, x + 8 * column
         pixels.append((y, x, np.ones(36)))
@@ -111,7 +118,7 @@ def measure(args: argparse.Namespace) -> dict:
         panel.model.source.put(CalmModel.random(seed=0), "random", "auto")
         panel.model.choose("random")
     settle(0.5)
-    add_recording(viewer, args.neurons, args.frames, args.seed)
+    add_recording(viewer, args.neurons, args.frames, args.seed, args.side)
     panel.forecast.samples.setValue(args.samples)
     panel.forecast.horizon.setValue(args.horizon_s)
     settle(1.0)
@@ -129,19 +136,81 @@ def measure(args: argparse.Namespace) -> dict:
             press(panel, button)
             settle(0.5)
             jobs[name] = meter.result()
+    more, memory = explore_jobs(panel, args), []
+    jobs |= more
+    slider = slider_step_ms(viewer, panel)
     model = panel.session.model
+    for _ in range(args.rounds):
+        memory.append(load_and_unload(panel))
     viewer.close()
     return {
+        "slider_step_ms": slider,
+        "resident_mb_after_rounds": memory,
         "model": model.name,
         "device": str(model.device),
         "neurons": args.neurons,
         "frames": args.frames,
+        "pixels": " x ".join(map(str, panel.session.recording.footprints.image_shape)),
         "samples": args.samples,
         "horizon_s": args.horizon_s,
         "cores": os.cpu_count(),
         "machine": platform.processor() or platform.machine(),
         "jobs": jobs,
     }
+
+
+def explore_jobs(panel: CalmPanel, args: argparse.Namespace) -> dict:
+    """Press what is left: scoring, clusters, trajectories, adapting where there is a head."""
+    jobs = {}
+    panel.embedding.choices.setting.setValue(6)
+    panel.embedding.choices.resamplings.setValue(4)
+    for name, button in (
+        ("score", panel.forecast.here.score),
+        ("cluster", panel.embedding.cluster),
+        ("trajectories", panel.embedding.column.trajectories),
+        ("adapt", panel.adapt.adapt),
+    ):
+        if name == "adapt" and not args.adapt:
+            continue
+        if not button.isEnabled():
+            continue
+        with GapMeter(lambda: panel.job.running) as meter:
+            press(panel, button)
+            settle(0.5)
+            jobs[name] = meter.result()
+    return jobs
+
+
+def slider_step_ms(viewer: napari.Viewer, panel: CalmPanel) -> dict[str, float]:
+    """Step the slider with every overlay shown; time from the step to the drawn canvas."""
+    panel.forecast.error_map.setChecked(True)
+    panel.session.seek(panel.session.forecast.start_s)
+    for layer in viewer.layers:
+        layer.visible = True
+    settle(1.0)
+    first = viewer.dims.current_step[0]
+    took = []
+    for step in range(1, 31):
+        began = time.perf_counter()
+        viewer.dims.set_current_step(0, first + step)
+        # Slicing is synchronous; the drawing is an event, which this handles.
+        QApplication.processEvents()
+        took.append((time.perf_counter() - began) * 1000)
+    return {
+        "layers": len(viewer.layers),
+        "median": round(float(np.median(took)), 1),
+        "longest": round(max(took), 1),
+    }
+
+
+def load_and_unload(panel: CalmPanel) -> float:
+    """Load the model by tokenising, unload it, and return the resident memory in MB."""
+    press(panel, panel.tokens.tokenise)
+    panel.model.unload.click()
+    settle(0.2)
+    gc.collect()
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return round(pages * os.sysconf("SC_PAGE_SIZE") / 1e6, 1)
 
 
 def as_markdown(result: dict) -> str:
@@ -153,9 +222,23 @@ def as_markdown(result: dict) -> str:
         "| job | seconds in the worker | longest gap meanwhile (ms) | 99 % of them below (ms) "
         "| longest gap drawing the result (ms) |\n|---|---|---|---|---|\n"
     )
-    return head + "".join(
-        f"| {name} | {' | '.join(map(str, job.values()))} |\n"
-        for name, job in result["jobs"].items()
+    slider, memory = result["slider_step_ms"], result["resident_mb_after_rounds"]
+    tail = (
+        f"\nSlider step with {slider['layers']} layers shown, {result['pixels']} pixels: "
+        f"median {slider['median']} ms, longest {slider['longest']} ms.\n"
+    )
+    if memory:
+        tail += (
+            f"Resident memory after each of {len(memory)} rounds of loading and unloading: "
+            f"{', '.join(map(str, memory))} MB.\n"
+        )
+    return (
+        head
+        + "".join(
+            f"| {name} | {' | '.join(map(str, job.values()))} |\n"
+            for name, job in result["jobs"].items()
+        )
+        + tail
     )
 
 
@@ -168,6 +251,9 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=2000)
     parser.add_argument("--samples", type=int, default=16)
     parser.add_argument("--horizon-s", type=float, default=10.0)
+    parser.add_argument("--rounds", type=int, default=10, help="of loading and unloading")
+    parser.add_argument("--side", type=int, default=0, help="pixels; just enough if not given")
+    parser.add_argument("--adapt", action="store_true", help="adapt as well, which takes long")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     result = measure(args)

@@ -30,6 +30,16 @@ def random_recording(n_neurons=4, n_frames=400, seed=0, **companions):
     return Recording(traces, RATE_HZ, name="test", **companions)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def log_apart():
+    """Keep the user's own log of problems free of what tests provoke."""
+    from qtpy.QtCore import QStandardPaths
+
+    QStandardPaths.setTestModeEnabled(True)
+    yield
+    QStandardPaths.setTestModeEnabled(False)
+
+
 @pytest.fixture
 def recording():
     return random_recording(footprints=square_rois())

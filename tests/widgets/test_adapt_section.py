@@ -37,6 +37,7 @@ def with_head(panel, monkeypatch):
     model = CalmModel.random(seed=0, head=True, context_frames=16, max_frames=48)
     panel.model.source.put(model, "with head", "auto")
     panel.model.choose("with head")
+    panel.adapt.apart = False
     panel.session.set_recording(random_recording(n_frames=N_FRAMES, footprints=square_rois()))
     return panel
 
@@ -332,3 +333,10 @@ def test_time_left_is_told_although_the_stage_names_its_loss(panel, qtbot):
     with qtbot.waitSignal(panel.job.ended):
         panel.job.start(steps(), title="Adapt", on_done=print)
     assert told[-1] is not None
+
+
+def test_the_button_fits_in_a_process_of_its_own(with_head, press):
+    with_head.adapt.apart = True
+    assert press(with_head, with_head.adapt.adapt, timeout=120_000).ending is Ending.DONE
+    assert with_head.session.adaptation.recording_name == "test"
+    assert len(with_head.adapt._curve) > 10

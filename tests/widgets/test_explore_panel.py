@@ -183,3 +183,24 @@ def test_released_views_hear_nothing_more(explore, session, monkeypatch, qtbot):
     session.seek(5.0)
     qtbot.wait(30)
     assert drawn == []
+
+
+def test_a_click_on_a_code_shows_when_it_is_spoken(
+    explore, session, small_model, task, qtbot, place_in_plot
+):
+    tokens = small_model.tokenize(task)
+    session.set_tokens(tokens)
+    view = explore.codebook
+    explore.tabs.setCurrentWidget(view)
+    qtbot.waitUntil(lambda: view.shapes is not None)
+    qtbot.wait(30)
+    code = int(view.shapes.order[2])
+    at = place_in_plot(view.plot, 2.5, 0.5)
+    qtbot.mouseClick(view.plot.viewport(), Qt.MouseButton.LeftButton, pos=at)
+    qtbot.waitUntil(lambda: session.code == code)
+    qtbot.waitUntil(lambda: view.spoken.isVisible())
+    share = (tokens.tokens == code).mean(axis=0)
+    np.testing.assert_allclose(view.share.getData()[1], share)
+    assert f"code {code}" in view.caption
+    session.set_tokens(None)
+    assert session.code is None

@@ -266,3 +266,14 @@ def test_a_released_panel_hears_nothing_more(trace_panel, session, monkeypatch):
 )
 def test_scale_bars_are_round_numbers(at_most, expected):
     assert nice_length(at_most) == pytest.approx(expected)
+
+
+def test_of_the_token_map_only_the_chosen_code_is_left(shown, session):
+    codes = np.arange(400).reshape(4, 100) % 32
+    session.set_tokens(TokenMap(codes, 32, 4, 6.0, 6.0, 400))
+    session.set_code(7)
+    scaled = (np.arange(32) + 0.5) / 32
+    seen = shown.layers[layers.TOKENS].colormap.map(scaled)[:, 3]
+    np.testing.assert_array_equal(np.flatnonzero(seen > 0), [7])
+    session.set_code(None)
+    assert (shown.layers[layers.TOKENS].colormap.map(scaled)[:, 3] == 1).all()

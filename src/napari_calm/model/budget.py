@@ -12,8 +12,18 @@ MULTIPLY_ADDS_PER_PIECE = {"cpu": 8e9}
 MULTIPLY_ADDS_ON_ACCELERATOR = 4e11
 
 
+class Share:
+    """Which part of the usual piece of work this process takes at once on an accelerator.
+
+    Halved by whoever ran out of its memory.
+    """
+
+    of_accelerator = 1.0
+
+
 def _positions(multiply_adds_per_position: float, device: torch.device) -> int:
-    budget = MULTIPLY_ADDS_PER_PIECE.get(device.type, MULTIPLY_ADDS_ON_ACCELERATOR)
+    on_accelerator = MULTIPLY_ADDS_ON_ACCELERATOR * Share.of_accelerator
+    budget = MULTIPLY_ADDS_PER_PIECE.get(device.type, on_accelerator)
     return max(1, int(budget / multiply_adds_per_position))
 
 

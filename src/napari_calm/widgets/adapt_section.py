@@ -32,6 +32,8 @@ class AdaptSection(Section):
     def __init__(self, session: Session, job: Job, model: ModelSection) -> None:
         super().__init__("Adapt")
         self._session, self._job, self._model = session, job, model
+        # In a process of its own, so that the window stays smooth and memory is given back.
+        self.apart = True
         self._curve: list[dict[str, float]] = []
         self._shown = None
         self._shown_for: Recording | None = None
@@ -123,12 +125,16 @@ class AdaptSection(Section):
         recording, load = self._session.recording, self._model.loader()
         until_frame = self.frames.currentData().until_frame(recording, self._session.time_s)
         curve: list[dict[str, float]] = []
+        apart = self.apart
 
         def steps():
             model = yield from load(None)
-            from ..train.adapt import adapt_steps
+            if apart:
+                from ..train.adapt_apart import adapt_apart_steps as fit_steps
+            else:
+                from ..train.adapt import adapt_steps as fit_steps
 
-            adaptation = yield from adapt_steps(
+            adaptation = yield from fit_steps(
                 model, recording, until_frame=until_frame, curve=curve
             )
             if adaptation.helped:

@@ -106,14 +106,14 @@ class EmbeddingSection(Section):
 
     def start(self) -> None:
         """Embed and cluster the session's recording in the worker."""
-        session, load = self._session, self._model.get_steps()
+        session, adaptation = self._session, self._session.adaptation_in_use
         recording, known, map_name = session.recording, session.reading, self._map_name
         embedding_request = self.choices.embedding_request()
         cluster_request = self.choices.cluster_request()
         request = Request(self._model.used(), {**embedding_request, **cluster_request})
 
-        def steps():
-            model = yield from load
+        def steps(load):
+            model = yield from load(adaptation)
             reading = yield from part_of(reading_steps(model, recording, known), 0, 3)
             from ..explore.cluster import cluster_steps
             from ..explore.embed import embed_steps
@@ -141,7 +141,7 @@ class EmbeddingSection(Section):
             session.requests["clusters"] = request
             session.set_clusters(clusters)
 
-        self._job.start(steps(), title="Cluster", on_done=on_done)
+        self._job.start(self._model.in_memory(steps), title="Cluster", on_done=on_done)
 
     def save_to(self, path: str | Path) -> None:
         """Write the clusters to `path`; its ending says how."""

@@ -1,9 +1,10 @@
-"""The dock "CalM explore": embedding, raster, traces, trajectories, clusters, decoding."""
+"""The dock "CalM explore": embedding, raster, traces, trajectories, clusters, codebook."""
 
 from qtpy.QtCore import QSize, Qt
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSplitter, QTabWidget, QVBoxLayout
 
 from .cluster_table import ClusterTable
+from .codebook_view import CodebookView
 from .colour_key import ColourKey
 from .colouring import colouring_names, colouring_of
 from .decoding_view import DecodingView
@@ -43,6 +44,7 @@ class ExplorePanel(DockContent):
         self.trajectories = TrajectoriesView(self._session)
         self.table = ClusterTable(self._session)
         self.decoding = DecodingView(self._session)
+        self.codebook = CodebookView(self._session)
         self.views = (
             self.scatter,
             self.raster,
@@ -50,6 +52,7 @@ class ExplorePanel(DockContent):
             self.trajectories,
             self.table,
             self.decoding,
+            self.codebook,
         )
         self.tabs = QTabWidget()
         self.caption = QLabel()
@@ -73,6 +76,7 @@ class ExplorePanel(DockContent):
             (self.trajectories, "Trajectories"),
             (self.table, "Clusters"),
             (self.decoding, "Decoding"),
+            (self.codebook, "Codebook"),
         ):
             self.tabs.addTab(view, title)
         self.tabs.setDocumentMode(True)
@@ -120,6 +124,10 @@ class ExplorePanel(DockContent):
             plots["Mean traces"] = self.mean_traces.plot
         if session.trajectories is not None:
             plots["Trajectories"] = self.trajectories.plot
+        if session.decoding is not None:
+            plots["Decoding"] = self.decoding.plot
+        if session.tokens is not None:
+            plots["Codebook"] = self.codebook.plot
         return plots
 
     def sizeHint(self) -> QSize:

@@ -35,6 +35,8 @@ class ExploredResults:
         Another variable was decoded, another one is shown, or there is none any more.
     colour_changed
         Neurons are coloured by something else.
+    code_changed
+        Another code of the codebook is looked at, or none.
     """
 
     embedding_changed = Signal()
@@ -43,9 +45,11 @@ class ExploredResults:
     trajectories_changed = Signal()
     decoding_changed = Signal()
     colour_changed = Signal()
+    code_changed = Signal()
 
     def __init__(self) -> None:
         self._reading: Reading | None = None
+        self._code: int | None = None
         self._forget_explored()
 
     @property
@@ -112,6 +116,17 @@ class ExploredResults:
     def colour_by(self) -> str:
         """What neurons are coloured by; see `colouring`."""
         return self._colour_by
+
+    @property
+    def code(self) -> int | None:
+        """The code of the codebook that is looked at; None for all."""
+        return self._code
+
+    def set_code(self, code: int | None) -> None:
+        """Look at one code of the codebook, or at all."""
+        if code != self._code:
+            self._code = code
+            self.code_changed.emit()
 
     def set_reading(self, reading: Reading | None) -> None:
         """Keep what the model in use has read, so that nothing is read twice."""

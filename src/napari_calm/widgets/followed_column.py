@@ -174,17 +174,14 @@ class FollowedColumn(QWidget):
 
     def start_trajectories(self) -> None:
         """Follow the population over time in the worker."""
-        session, recording, load = (
-            self._session,
-            self._session.recording,
-            self._model.get_steps(),
-        )
+        session, recording = self._session, self._session.recording
+        adaptation = session.adaptation_in_use
         known, names = session.reading, self._names()
         chosen = names[0] if len(names) == 1 else ""
         has_kinds = bool(chosen) and names_kinds(columns_of(recording)[chosen])
 
-        def steps():
-            model = yield from load
+        def steps(load):
+            model = yield from load(adaptation)
             reading = yield from part_of(reading_steps(model, recording, known), 0, 2)
             from ..explore.trajectories import trajectories_steps
 
@@ -203,7 +200,7 @@ class FollowedColumn(QWidget):
             session.set_reading(reading)
             session.set_trajectories(trajectories, coloured_by=chosen)
 
-        self._job.start(steps(), title="Trajectories", on_done=on_done)
+        self._job.start(self._model.in_memory(steps), title="Trajectories", on_done=on_done)
 
     def save_to(self, path: str | Path) -> None:
         """Write the selectivities to `path`: all as csv, the chosen column's as npz."""

@@ -116,7 +116,7 @@ class ForecastSection(Section):
 
     def start(self) -> None:
         """Forecast the session's recording in the worker."""
-        recording, load = self._session.recording, self._model.get_steps()
+        recording, adaptation = self._session.recording, self._session.adaptation_in_use
         wanted_samples, used = self.samples.value(), self._model.used()
         request = {
             "start_frame": self.start_frame.value(),
@@ -124,8 +124,8 @@ class ForecastSection(Section):
             "seed": self.seed.value(),
         }
 
-        def steps():
-            model = yield from load
+        def steps(load):
+            model = yield from load(adaptation)
             forecast = yield from model.forecast_steps(
                 recording, samples=samples_for(model, wanted_samples), **request
             )
@@ -142,7 +142,7 @@ class ForecastSection(Section):
             self._session.requests["forecast"] = Request(used, options)
             self._session.set_forecast(forecast, skill, kind=kind_of(model))
 
-        self._job.start(steps(), title="Forecast", on_done=on_done)
+        self._job.start(self._model.in_memory(steps), title="Forecast", on_done=on_done)
 
     def save_to(self, path: str | Path) -> None:
         """Write the forecast to `path`; its ending says how."""

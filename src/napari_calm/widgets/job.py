@@ -1,5 +1,6 @@
 """One piece of long work at a time, in a thread, with progress, cancel and errors."""
 
+import errno
 import threading
 import time
 import traceback
@@ -39,6 +40,7 @@ class JobReport:
     seconds: float
     message: str = ""
     details: str = ""
+    traceback: str = ""
 
 
 @dataclass(frozen=True)
@@ -257,15 +259,29 @@ class Job(QObject):
                 outcome = _Outcome(Ending.ERROR, error=error)
         self.refresh_buttons()
         self.changed.emit()
-        message, details = _told(outcome.error) if outcome.error is not None else ("", "")
-        self.ended.emit(JobReport(self._title, outcome.ending, seconds, message, details))
+        told = _told(outcome.error) if outcome.error is not None else ("", "", "")
+        message = told[0]
+        self.ended.emit(JobReport(self._title, outcome.ending, seconds, *told))
         if outcome.ending is Ending.ERROR:
             show_error(f"{self._title}: {message}")
 
 
-def _told(error: BaseException) -> tuple[str, str]:
-    """Return what to say about `error`, and its traceback if it was not foreseen."""
+def _told(error: BaseException) -> tuple[str, str, str]:
+    """Return what to say about `error`, its traceback if it was not foreseen, and always."""
+    trace = "".join(traceback.format_exception(error))
     if isinstance(error, CalmError):
-        return str(error), ""
-    details = "".join(traceback.format_exception(error))
-    return f"Unexpected {type(error).__name__}: {error}", details
+        return str(error), "", trace
+    text = str(error)
+    if isinstance(error, RuntimeError) and ("CUDA error" in text or "device-side" in text):
+        said = (
+            f"The GPU does not answer any more ({text.splitlines()[0]}). Nothing is lost. "
+            "Choose cpu under Device and press the button again; a new napari finds the GPU "
+            "again."
+        )
+        return said, trace, trace
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        said = (
+            f"The disk is full ({error.filename or 'no file named'}). Make room and try again."
+        )
+        return said, "", trace
+    return f"Unexpected {type(error).__name__}: {error}", trace, trace

@@ -2,6 +2,7 @@
 
 from qtpy.QtCore import Qt, Slot
 from qtpy.QtWidgets import (
+    QApplication,
     QHBoxLayout,
     QLabel,
     QPlainTextEdit,
@@ -12,6 +13,7 @@ from qtpy.QtWidgets import (
 )
 
 from .job import Ending, Job, JobProgress, JobReport
+from .problem_log import note_problem, report_text
 from .theme import ThemeColours
 
 _BAR_STEPS = 1000
@@ -36,6 +38,12 @@ class JobBar(QWidget):
         self.show_details = QPushButton("Details", objectName="calm_details")
         self.show_details.setCheckable(True)
         self.show_details.setToolTip("Show the traceback, for a bug report.")
+        self.copy_report = QPushButton("Copy report", objectName="calm_copy_report")
+        self.copy_report.setToolTip(
+            "Copy versions, the error with its traceback, and the end of the log file."
+        )
+        self.copy_report.clicked.connect(self._copy_report)
+        self._report: JobReport | None = None
         self.details = QPlainTextEdit(readOnly=True)
         self.details.setMaximumHeight(140)
         self.show_details.toggled.connect(self.details.setVisible)
@@ -53,6 +61,7 @@ class JobBar(QWidget):
         said = QHBoxLayout()
         said.addWidget(self.message, 1)
         said.addWidget(self.show_details, 0, Qt.AlignmentFlag.AlignTop)
+        said.addWidget(self.copy_report, 0, Qt.AlignmentFlag.AlignTop)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 4, 0, 0)
         layout.setSpacing(4)
@@ -73,6 +82,8 @@ class JobBar(QWidget):
     def _show_details_of(self, details: str) -> None:
         self.details.setPlainText(details)
         self.show_details.setVisible(bool(details))
+        self.copy_report.setVisible(self._report is not None)
+        self.copy_report.setText("Copy report")
         self.show_details.setChecked(False)
         self.details.setVisible(False)
 
@@ -87,6 +98,7 @@ class JobBar(QWidget):
         if self._job.cancelling:
             self.say("Stopping ...")
         else:
+            self._report = None
             self._show_details_of("")
             self.say(f"{self._job.title} ...")
             # Without extent the bar just moves: how many steps there are is not known yet.
@@ -102,13 +114,22 @@ class JobBar(QWidget):
 
     @Slot(object)
     def _on_ended(self, report: JobReport) -> None:
+        failed = report.ending is Ending.ERROR
+        self._report = report if failed else None
         self._show_details_of(report.details)
-        if report.ending is Ending.ERROR:
+        if failed:
+            note_problem(report)
             self.say(report.message, is_error=True)
         elif report.ending is Ending.CANCELLED:
             self.say(f"{report.title}: stopped. Nothing was changed.")
         else:
             self.say(f"{report.title}: done in {report.seconds:.1f} s.")
+
+    @Slot()
+    def _copy_report(self) -> None:
+        if self._report is not None:
+            QApplication.clipboard().setText(report_text(self._report))
+            self.copy_report.setText("Copied")
 
 
 def clock(seconds: float) -> str:

@@ -54,6 +54,7 @@ class SessionLayers:
         session.forecast_changed.connect(self._show_forecast)
         session.selection_changed.connect(self._colour_rois)
         session.accepted_changed.connect(self._colour_rois)
+        session.code_changed.connect(self._colour_tokens)
 
     def close(self) -> None:
         """Stop following the session; the layers stay."""
@@ -63,6 +64,7 @@ class SessionLayers:
         session.forecast_changed.disconnect(self._show_forecast)
         session.selection_changed.disconnect(self._colour_rois)
         session.accepted_changed.disconnect(self._colour_rois)
+        session.code_changed.disconnect(self._colour_tokens)
 
     def find(self, role: str):
         """Return the layer of `role`, or None."""
@@ -154,6 +156,12 @@ class SessionLayers:
         )
         layer.visible = True
         self._colour_rois()
+
+    def _colour_tokens(self) -> None:
+        """Leave of the token map only the code that is looked at."""
+        layer, tokens = self.find(TOKENS), self._session.tokens
+        if layer is not None and tokens is not None:
+            layer.colormap = token_colormap(tokens.n_codes, self._session.code)
 
     def _show_forecast(self) -> None:
         forecast, recording = self._session.forecast, self._session.recording
@@ -266,11 +274,14 @@ def forecast_error(traces: np.ndarray, forecast) -> np.ndarray:
     return np.abs(truth - forecast.mean[:, : truth.shape[1]])
 
 
-def token_colormap(n_codes: int) -> Colormap:
-    """Return a colormap that gives each code its own flat colour."""
+def token_colormap(n_codes: int, only: int | None = None) -> Colormap:
+    """Return a colormap that gives each code its own flat colour, or hides all but one."""
+    colours = token_colours(n_codes).copy()
+    if only is not None:
+        colours[np.arange(n_codes) != only, 3] = 0
     return Colormap(
-        token_colours(n_codes),
-        name=f"{n_codes} codes",
+        colours,
+        name=f"{n_codes} codes" if only is None else f"code {only} of {n_codes}",
         interpolation="zero",
         controls=np.linspace(0, 1, n_codes + 1),
     )

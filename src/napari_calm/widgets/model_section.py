@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from napari.utils.notifications import show_warning
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QPushButton, QSizePolicy
 
@@ -11,6 +12,7 @@ from ..core.progress import Steps
 from .job import Ending, Job, JobReport
 from .made_with import ModelUsed
 from .model_source import Environment, ModelSource, look_around_steps
+from .out_of_memory import stepping_down_steps
 from .section import Section
 from .session import Session, kind_of
 from .settings import read_settings
@@ -32,6 +34,8 @@ class ModelSection(Section):
         self._folders: list[str] = []
         self._bundled: list[str] = []
         self._last_chosen = ""
+        # Filled in the worker, said when its job has ended.
+        self._stepped_down: list[tuple[str, bool]] = []
         self.model = QComboBox(objectName="calm_model")
         self.model.setMinimumContentsLength(10)
         self.model.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
@@ -119,12 +123,22 @@ class ModelSection(Section):
         """
         return partial(self.source.get_steps, self.chosen, self.device.currentText())
 
-    def get_steps(self) -> Steps:
-        """Return the steps that load the chosen model, adapted where that is in use.
+    def in_memory(self, make: Callable[[Callable[..., Steps]], Steps]) -> Steps:
+        """Return the steps of work that steps down when the accelerator's memory is short.
 
         Call it in the window's thread.
+
+        Parameters
+        ----------
+        make : callable
+            Given what `loader` returns, returns the steps; called anew for each try.
         """
-        return self.loader()(self._session.adaptation_in_use)
+        name, device = self.chosen, self.device.currentText()
+        return stepping_down_steps(
+            lambda place: make(partial(self.source.get_steps, name, place)),
+            device,
+            lambda told, on_cpu: self._stepped_down.append((told, on_cpu)),
+        )
 
     def used(self) -> ModelUsed:
         """Return what a result is made with now, for making it again."""
@@ -221,6 +235,14 @@ class ModelSection(Section):
             choice.setEnabled(not self._job.running)
 
     def _on_job_ended(self, report: JobReport) -> None:
+        if self._stepped_down:
+            told, on_cpu = self._stepped_down.pop()
+            self._stepped_down.clear()
+            if on_cpu:
+                self.device.setCurrentText("cpu")
+                self._show_what_is_ready()
+            self.say(told)
+            show_warning(told)
         if report.title == _OPEN and report.ending is Ending.ERROR:
             stays = f" {self.model.currentText()} stays chosen." if self.chosen else ""
             self.say(f"{report.message}{stays}")

@@ -101,6 +101,7 @@ class CalmPanel(DockContent):
         )
         self.recording.show_traces.clicked.connect(self.show_traces)
         self.embedding.show_views.clicked.connect(self.show_explore)
+        self.tokens.show_codebook.clicked.connect(self.show_codebook)
         self.forecast.error_map.toggled.connect(self.layers.show_error_map)
         self._lay_out()
         viewer.events.theme.connect(self._on_theme)
@@ -179,6 +180,11 @@ class CalmPanel(DockContent):
         dock = self.explore.parentWidget()
         dock.show()
         dock.raise_()
+
+    def show_codebook(self, _checked: bool = False) -> None:
+        """Open the views with the codebook in front."""
+        self.show_explore()
+        self.explore.tabs.setCurrentWidget(self.explore.codebook)
 
     def _figures(self) -> dict:
         """Return the plots of the open docks by name."""

@@ -140,6 +140,7 @@ class Session(ExploredResults, AcceptedCells, MadeWith):
         self._selection = () if recording is None else most_active(recording)
         self._forget_explored()
         self._forget_how()
+        self.set_code(None)
         self.origin = origin
         self._accept_all(0 if recording is None else recording.n_neurons)
         self.set_adaptation(None)
@@ -171,6 +172,7 @@ class Session(ExploredResults, AcceptedCells, MadeWith):
     def set_tokens(self, tokens: TokenMap | None) -> None:
         """Take the tokens of the recording."""
         self._tokens = tokens
+        self.set_code(None)
         self.tokens_changed.emit()
 
     def set_forecast(

@@ -65,7 +65,7 @@ class SkillHere(QWidget):
 
     def start(self) -> None:
         """Score the chosen model, zero-shot and, where there is one, adapted, in the worker."""
-        session, recording, load = self._session, self._session.recording, self._model.loader()
+        session, recording = self._session, self._session.recording
         kinds = {ZERO_SHOT: None}
         if session.adaptation is not None and session.adaptation.helped:
             kinds[ADAPTED] = session.adaptation
@@ -75,7 +75,7 @@ class SkillHere(QWidget):
         horizon_s, in_use = self._horizon_s(), session.adaptation_in_use
         horizon_frames = max(1, round(horizon_s * recording.frame_rate_hz))
 
-        def steps():
+        def steps(load):
             from ..analysis.skill import skill_over_starts_steps
 
             skills = {}
@@ -113,7 +113,7 @@ class SkillHere(QWidget):
                 "variance; skill against copy last (1 is perfect)."
             )
 
-        self._job.start(steps(), title="Score forecasts", on_done=on_done)
+        self._job.start(self._model.in_memory(steps), title="Score forecasts", on_done=on_done)
 
     def _say(self, text: str) -> None:
         self.result.setText(text)

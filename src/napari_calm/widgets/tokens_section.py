@@ -1,6 +1,6 @@
 """Turning traces into tokens."""
 
-from qtpy.QtWidgets import QPushButton
+from qtpy.QtWidgets import QHBoxLayout, QPushButton
 
 from .job import Job
 from .made_with import Request
@@ -21,10 +21,18 @@ class TokensSection(Section):
             "frames. The token map shows each ROI in the colour of its code at the "
             "current time."
         )
-        self.form.addRow(self.tokenise)
+        self.show_codebook = QPushButton("Codebook", objectName="calm_show_codebook")
+        self.show_codebook.setToolTip(
+            "Show what each code looks like, how often it is spoken, where and when."
+        )
+        buttons = QHBoxLayout()
+        buttons.addWidget(self.tokenise, 3)
+        buttons.addWidget(self.show_codebook, 2)
+        self.form.addRow(buttons)
         self.add_result_line()
         self.tokenise.clicked.connect(self.start)
         job.guard(self.tokenise, model.missing_to_run)
+        job.guard(self.show_codebook, lambda: "" if session.tokens else "Tokenise first.")
         session.tokens_changed.connect(self._on_tokens)
         session.recording_changed.connect(job.refresh_buttons)
         self._on_tokens()
@@ -36,11 +44,11 @@ class TokensSection(Section):
 
     def start(self) -> None:
         """Tokenise the session's recording in the worker."""
-        recording, load = self._session.recording, self._model.get_steps()
+        recording, adaptation = self._session.recording, self._session.adaptation_in_use
         request = Request(self._model.used())
 
-        def steps():
-            model = yield from load
+        def steps(load):
+            model = yield from load(adaptation)
             return model, (yield from model.tokenize_steps(recording))
 
         def on_done(result) -> None:
@@ -50,10 +58,11 @@ class TokensSection(Section):
             self._session.requests["tokens"] = request
             self._session.set_tokens(tokens)
 
-        self._job.start(steps(), title="Tokenise", on_done=on_done)
+        self._job.start(self._model.in_memory(steps), title="Tokenise", on_done=on_done)
 
     def _on_tokens(self) -> None:
         tokens = self._session.tokens
+        self._job.refresh_buttons()
         if tokens is None:
             self.say(self._model.missing_to_run() if self._session.recording is None else "")
         else:

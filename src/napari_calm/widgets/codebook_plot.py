@@ -1,0 +1,113 @@
+"""Small waveforms in a grid, one for each code, with a bar for how often it is spoken."""
+
+import numpy as np
+import pyqtgraph as pg
+from qtpy.QtCore import QPointF, QRectF, Qt, Signal
+from qtpy.QtWidgets import QSizePolicy
+
+from ..explore.token_shapes import TokenShapes
+from .palette import token_colours
+from .session_view import LEAST_HEIGHT_PX
+from .theme import ThemeColours
+
+_COLUMNS = 16
+# Of a cell: how much of it the waveform and the bar below it take.
+_WIDE, _HIGH, _BAR = 0.8, 0.62, 0.14
+
+
+class _CellBox(pg.ViewBox):
+    """Left click tells where; the view stays as it is."""
+
+    clicked = Signal(QPointF)
+
+    def __init__(self) -> None:
+        super().__init__(enableMenu=False)
+        self.setMouseEnabled(x=False, y=False)
+
+    def mouseClickEvent(self, event) -> None:
+        """Tell where the left button was clicked."""
+        if event.button() == Qt.MouseButton.LeftButton:
+            event.accept()
+            self.clicked.emit(self.mapSceneToView(event.scenePos()))
+
+
+class CodebookPlot(pg.PlotWidget):
+    """The grid; a click chooses a code.
+
+    Signals
+    -------
+    chosen : int
+        The code that was clicked.
+    """
+
+    chosen = Signal(int)
+
+    def __init__(self) -> None:
+        self._box = _CellBox()
+        super().__init__(viewBox=self._box)
+        self._shapes: TokenShapes | None = None
+        self._colours: ThemeColours | None = None
+        self.frame = pg.QtWidgets.QGraphicsRectItem()
+        self.setMinimumHeight(LEAST_HEIGHT_PX)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
+        self.hideButtons()
+        self.hideAxis("left")
+        self.hideAxis("bottom")
+        self.invertY(True)
+        self._box.clicked.connect(self._on_click)
+
+    def set_colours(self, colours: ThemeColours) -> None:
+        """Draw in the colours of napari's theme."""
+        self._colours = colours
+        self.setBackground(colours.background)
+
+    def show_shapes(self, shapes: TokenShapes, code: int | None) -> None:
+        """Draw the waveforms of all codes that are spoken, and a frame around one of them."""
+        self._shapes = shapes
+        self.clear()
+        n_rows = max(1, -(-len(shapes.order) // _COLUMNS))
+        low, high = (
+            np.percentile(shapes.waveforms[shapes.order], (1, 99))
+            if len(shapes.order)
+            else (0, 1)
+        )
+        height = max(high - low, 1e-6)
+        time = np.linspace(0.1, 0.1 + _WIDE, shapes.waveforms.shape[1])
+        colours = (token_colours(len(shapes.counts)) * 255).astype(int)
+        most = max(1, int(shapes.counts.max()))
+        for place, number in enumerate(shapes.order.tolist()):
+            row, column = divmod(place, _COLUMNS)
+            shown = np.clip((high - shapes.waveforms[number]) / height, 0, 1)
+            pen = pg.mkPen(colours[number], width=2)
+            self.addItem(pg.PlotCurveItem(column + time, row + 0.06 + _HIGH * shown, pen=pen))
+            bar = pg.QtWidgets.QGraphicsRectItem(
+                QRectF(column + 0.1, row + 0.8, _WIDE * shapes.counts[number] / most, _BAR)
+            )
+            bar.setPen(pg.mkPen(None))
+            bar.setBrush(pg.mkBrush(self._colours.muted if self._colours else "#808080"))
+            self.addItem(bar)
+        self._frame(code)
+        self._box.setRange(QRectF(0, 0, _COLUMNS, n_rows), padding=0)
+
+    def _frame(self, code: int | None) -> None:
+        place = self.place_of(code)
+        self.frame = pg.QtWidgets.QGraphicsRectItem()
+        if place is not None:
+            row, column = divmod(place, _COLUMNS)
+            self.frame.setRect(QRectF(column + 0.03, row + 0.02, 0.94, 0.96))
+            self.frame.setPen(pg.mkPen(self._colours.text if self._colours else "w", width=2))
+            self.addItem(self.frame)
+
+    def place_of(self, code: int | None) -> int | None:
+        """Return which cell of the grid shows a code, row by row; None if none does."""
+        if code is None or self._shapes is None:
+            return None
+        found = np.flatnonzero(self._shapes.order == code)
+        return int(found[0]) if found.size else None
+
+    def _on_click(self, at: QPointF) -> None:
+        if self._shapes is None:
+            return
+        place = int(np.floor(at.y())) * _COLUMNS + int(np.floor(at.x()))
+        if 0 <= at.x() < _COLUMNS and 0 <= place < len(self._shapes.order):
+            self.chosen.emit(int(self._shapes.order[place]))

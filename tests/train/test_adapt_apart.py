@@ -1,0 +1,72 @@
+import os
+import time
+
+import numpy as np
+import pytest
+
+from napari_calm.core.errors import CalmError
+from napari_calm.core.progress import run
+from napari_calm.core.recording import Recording
+from napari_calm.model.calm import CalmModel
+from napari_calm.train import adapt_apart
+from napari_calm.train.adapt import adapt
+
+
+@pytest.fixture
+def recording():
+    rng = np.random.default_rng(0)
+    walk = np.cumsum(rng.normal(size=(3, 240)), axis=1)
+    return Recording(np.abs(walk) * 0.05, 6.0, name="walk")
+
+
+@pytest.fixture
+def model():
+    return CalmModel.random(seed=0, head=True, context_frames=16, max_frames=48)
+
+
+def processes_of(folder):
+    """Return the command lines that name `folder`, where the system tells them."""
+    found = []
+    for entry in os.listdir("/proc") if os.path.isdir("/proc") else []:
+        if entry.isdigit():
+            try:
+                with open(f"/proc/{entry}/cmdline") as file:
+                    line = file.read()
+            except OSError:
+                continue
+            if folder in line and "adapt_apart" in line:
+                found.append(line)
+    return found
+
+
+def test_another_process_fits_what_this_one_would(model, recording):
+    here = adapt(model, recording, until_frame=200)
+    curve: list = []
+    there = run(adapt_apart.adapt_apart_steps(model, recording, until_frame=200, curve=curve))
+    assert there.until_frame == 200
+    assert there.model_name == model.name
+    assert there.recording_name == "walk"
+    assert there.zero_shot_mse == pytest.approx(here.zero_shot_mse, rel=1e-4)
+    assert there.adapted_mse == pytest.approx(here.adapted_mse, rel=1e-2)
+    assert any("loss" in row for row in curve)
+
+
+def test_a_closed_fit_leaves_no_process_and_no_file(model, recording):
+    steps = adapt_apart.adapt_apart_steps(model, recording)
+    while True:
+        next(steps)
+        running = processes_of("napari-calm-")
+        if running:
+            break
+        time.sleep(0.01)
+    folder = next(part for part in running[0].split("\0") if "napari-calm-" in part)
+    assert os.path.isdir(folder)
+    steps.close()
+    assert not os.path.exists(folder)
+    assert not processes_of(folder)
+
+
+def test_what_is_wrong_there_is_raised_here(recording):
+    headless = CalmModel.random(seed=0, context_frames=16, max_frames=48)
+    with pytest.raises(CalmError, match="head"):
+        run(adapt_apart.adapt_apart_steps(headless, recording))
