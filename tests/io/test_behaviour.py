@@ -108,3 +108,9 @@ def test_what_does_not_fit_is_told(tmp_path, recording, table, message):
     pd.DataFrame(table).to_csv(tmp_path / "b.csv", index=False)
     with pytest.raises(RecordingError, match=message):
         with_behaviour(recording, tmp_path / "b.csv")
+
+
+def test_no_line_is_drawn_across_a_gap():
+    times = np.array([0, 0.3, 0.6, 0.9, 4.2, 4.5, 4.8])
+    found = at_frames(pd.DataFrame({"v": times}), times, np.array([0.45, 0.9, 1.1, 4.0, 4.2]))
+    np.testing.assert_allclose(found["v"], [0.45, 0.9, np.nan, np.nan, 4.2])
