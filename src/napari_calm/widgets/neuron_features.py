@@ -43,7 +43,7 @@ def neuron_features(session: Session) -> pd.DataFrame:
 def _base_features(recording: Recording) -> pd.DataFrame:
     if recording not in _of_recording:
         if recording.footprints is not None:
-            features = roi_features(recording.footprints, recording.traces)
+            features = roi_features(recording.footprints, recording.traces, recording.quality)
         else:
             features = pd.DataFrame(
                 {

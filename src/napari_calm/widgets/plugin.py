@@ -4,13 +4,18 @@ from dataclasses import replace
 from pathlib import Path
 from zipfile import BadZipFile, ZipFile
 
+import numpy as np
+
 from ..core.progress import run
+from .explored_results import CLUSTER
 from .geometry import Geometry
-from .layer_sources import is_movie, place_of
+from .layer_sources import footprints_of, is_movie, place_of
 from .origin import Origin
 from .recording_layers import (
     BEHAVIOUR_KEY,
+    FOOTPRINTS_KEY,
     PATH_KEY,
+    RECORDING_KEY,
     OpenedFolder,
     layers_of_folder,
     movie_layer,
@@ -184,3 +189,44 @@ def _read_traces(path) -> list[tuple]:
     recording = read_recording(_single(path))
     origin = Origin(str(_single(path).resolve()))
     return layers_of_folder(OpenedFolder(recording, origin=origin))
+
+
+def write_rois(path: str, data, attributes: dict) -> list[str]:
+    """Write a Labels layer: ImageJ ROIs (zip), or with its recording as npz or NWB.
+
+    A column ``cluster`` of the layer's features becomes ImageJ's groups.
+    """
+    from ..core.errors import CalmError
+    from ..io.export import export_recording
+    from ..io.imagej import write_imagej_rois
+    from ..io.labels import write_footprints
+
+    name, metadata = attributes.get("name", "labels"), attributes.get("metadata", {})
+    recording = metadata.get(RECORDING_KEY)
+    if recording is not None and recording.footprints is not None:
+        footprints = recording.footprints
+    else:
+        weighted = metadata.get(FOOTPRINTS_KEY)
+        footprints = footprints_of(np.asarray(data), weighted, source=f"layer '{name}'")
+    groups = _groups_of(attributes.get("features"), footprints.label_values)
+    match Path(path).suffix.lower():
+        case ".zip":
+            write_imagej_rois(footprints, path, groups=groups)
+        case ".npz" if recording is None:
+            write_footprints(footprints, path)
+        case _ if recording is None:
+            raise CalmError(
+                f"{path}: the layer '{name}' holds ROIs without traces, which go into .zip "
+                "(ImageJ) or .npz. Extract traces in the CalM panel, then save 'CalM ROIs'."
+            )
+        case suffix:
+            export_recording(recording, path, groups=groups if suffix == ".nwb" else None)
+    return [path]
+
+
+def _groups_of(features, labels: np.ndarray) -> np.ndarray | None:
+    """Return the cluster of each label in a layer's table; None where it has none."""
+    if features is None or CLUSTER not in features or "index" not in features:
+        return None
+    of_label = dict(zip(features["index"], features[CLUSTER], strict=True))
+    return np.array([of_label.get(label, -1) for label in labels.tolist()])
