@@ -57,7 +57,7 @@ VELOCITIES = (
     "velocity_yaw_rad_per_s",
 )
 # Raised when methods or scores change, so that nothing old is taken for new.
-VERSION = 2
+VERSION = 3
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -125,13 +125,13 @@ def test_the_decoder_looks_at_no_later_frame(model, recording, speed):
 
 
 @pytest.mark.usefixtures("few_steps")
-@pytest.mark.parametrize("head", ["linear", "bilinear", "attention"])
+@pytest.mark.parametrize("head", ["linear", "bilinear", "attention", "pooled"])
 def test_every_head_reads_the_planted_speed(model, recording, states, head):
     found = decode(model, recording, "speed", states=states, head=head, folds=2)
     assert found.above_chance
     assert found.without_model is None
     assert found.neuron_weights.sum() == pytest.approx(1, rel=1e-5)
-    assert found.decoder.reads_any_neurons == (head == "attention")
+    assert found.decoder.reads_any_neurons == (head in ("attention", "pooled"))
 
 
 def _cued(seed):

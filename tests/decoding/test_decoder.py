@@ -25,7 +25,7 @@ def animals(plant):
 
 
 @pytest.mark.usefixtures("few_steps")
-@pytest.mark.parametrize("head", ["blend", "bilinear", "attention"])
+@pytest.mark.parametrize("head", ["blend", "bilinear", "attention", "pooled"])
 def test_a_decoder_says_the_same_when_it_comes_back(model, recording, states, tmp_path, head):
     found = decode(
         model, recording, "running", states=states, head=head, shifts=0, folds=2
@@ -61,8 +61,11 @@ def test_a_decoder_reads_another_session_of_the_same_neurons(model, plant):
 
 
 @pytest.mark.usefixtures("few_steps")
-def test_a_decoder_of_some_animals_reads_another_with_other_neurons(model, animals, tmp_path):
-    decoder = fit_decoder(model, animals[1:], "running")
+@pytest.mark.parametrize("head", ["pooled", "attention"])
+def test_a_decoder_of_some_animals_reads_another_with_other_neurons(
+    model, animals, tmp_path, head
+):
+    decoder = fit_decoder(model, animals[1:], "running", settings=Settings(head=head))
     assert decoder.reads_any_neurons
     decoder = load_decoder(save_decoder(decoder, tmp_path / "any.safetensors"))
     decoded = decoder.apply(model, animals[0])
@@ -72,8 +75,15 @@ def test_a_decoder_of_some_animals_reads_another_with_other_neurons(model, anima
     assert "not fitted to, above" in found.verdict()
 
 
+def test_numbers_are_read_in_another_animal(model, animals):
+    decoder = fit_decoder(model, animals[1:], "speed")
+    found = decoder.judge(decoder.apply(model, animals[0]), read_target(animals[0], "speed"))
+    assert found.measure == "R2"
+    assert found.score > 0.3
+
+
 def test_several_animals_need_a_head_without_neurons(model, animals):
-    with pytest.raises(CalmError, match="take the head 'attention'"):
+    with pytest.raises(CalmError, match="take the head attention or pooled"):
         fit_decoder(model, animals, "running", settings=Settings(head="blend"))
     with pytest.raises(CalmError, match="found 1 recording"):
         fit_decoder(model, animals[:1], "running")
