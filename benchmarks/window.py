@@ -15,6 +15,7 @@ import gc
 import json
 import os
 import platform
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -114,9 +115,11 @@ def measure(args: argparse.Namespace) -> dict:
         panel.model.choose(args.model)
     else:
         from napari_calm.model.calm import CalmModel
+        from napari_calm.model.checkpoint import save_model
 
-        panel.model.source.put(CalmModel.random(seed=0), "random", "auto")
-        panel.model.choose("random")
+        folder = Path(tempfile.mkdtemp()) / "random"
+        save_model(CalmModel.random(seed=0, head=True), folder)
+        panel.model.choose(str(folder))
     settle(0.5)
     add_recording(viewer, args.neurons, args.frames, args.seed, args.side)
     panel.forecast.samples.setValue(args.samples)

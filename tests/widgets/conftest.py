@@ -155,6 +155,16 @@ def with_task(panel, small_model, task):
 
 
 @pytest.fixture
+def from_folder(with_task, small_model, tmp_path):
+    """Return the panel with a model that can be loaded again."""
+    from napari_calm.model.checkpoint import save_model
+
+    save_model(small_model, tmp_path / "small")
+    with_task.model.choose(str(tmp_path / "small"))
+    return with_task
+
+
+@pytest.fixture
 def choose(qtbot):
     """Return a function that chooses an entry of a combo box with the keyboard."""
     from qtpy.QtCore import Qt

@@ -10,7 +10,6 @@ from qtpy.QtWidgets import QApplication
 from napari_calm.core.progress import Progress
 from napari_calm.model.budget import MULTIPLY_ADDS_ON_ACCELERATOR, Share, _positions
 from napari_calm.model.calm import CalmModel
-from napari_calm.model.checkpoint import save_model
 from napari_calm.widgets.job import Ending
 from napari_calm.widgets.problem_log import log_path
 
@@ -32,13 +31,6 @@ def short_of_memory(monkeypatch):
         return shares
 
     return fails
-
-
-@pytest.fixture
-def from_folder(with_task, small_model, tmp_path):
-    save_model(small_model, tmp_path / "small")
-    with_task.model.choose(str(tmp_path / "small"))
-    return with_task
 
 
 def test_out_of_memory_takes_less_at_once_and_says_so(from_folder, press, short_of_memory):

@@ -277,3 +277,22 @@ def test_of_the_token_map_only_the_chosen_code_is_left(shown, session):
     np.testing.assert_array_equal(np.flatnonzero(seen > 0), [7])
     session.set_code(None)
     assert (shown.layers[layers.TOKENS].colormap.map(scaled)[:, 3] == 1).all()
+
+
+def test_trials_are_a_band_under_the_traces(make_napari_viewer_proxy, session, task, qtbot):
+    session.set_recording(task)
+    panel = TracePanel(make_napari_viewer_proxy(), session)
+    qtbot.addWidget(panel)
+    panel.show()
+    assert panel.band.currentText() == "cue"
+    qtbot.waitUntil(lambda: panel.plot._picture.band is not None)
+    colours = panel.plot._picture.band.colours
+    assert len(colours) == task.n_frames
+    sides = np.repeat(task.trials["cue"].to_numpy(), 40)
+    assert (
+        len({(side, *colour) for side, colour in zip(sides, colours.tolist(), strict=True)})
+        == 2
+    )
+    panel.band.setCurrentText("no band")
+    qtbot.waitUntil(lambda: panel.plot._picture.band is None)
+    panel.release_once()

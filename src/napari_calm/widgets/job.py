@@ -10,6 +10,7 @@ from enum import Enum
 from typing import Any
 
 from napari.qt.threading import GeneratorWorker, create_worker
+from napari.utils import progress
 from napari.utils.notifications import show_error
 from qtpy.QtCore import QObject, QTimer, Signal, Slot
 from qtpy.QtWidgets import QAbstractButton
@@ -21,6 +22,7 @@ from ..core.progress import Progress, Steps
 YIELDS_PER_SECOND = 20
 # After this long the panel is given back, even if a step of the worker still runs.
 RELEASE_AFTER_S = 0.8
+_ACTIVITY_STEPS = 1000
 
 
 class Ending(Enum):
@@ -126,6 +128,7 @@ class Job(QObject):
         self._started_at = 0.0
         self._stage, self._stage_started_at = "", 0.0
         self._guards: list[tuple[QAbstractButton, Callable[[], str], str]] = []
+        self._activity: progress | None = None
         self._release = QTimer(self)
         self._release.setSingleShot(True)
         self._release.setInterval(int(RELEASE_AFTER_S * 1000))
@@ -188,6 +191,7 @@ class Job(QObject):
         worker.yielded.connect(self._on_yielded)
         worker.returned.connect(self._on_returned)
         worker.finished.connect(self._on_finished)
+        self._activity = progress(total=_ACTIVITY_STEPS, desc=title)
         self.refresh_buttons()
         self.changed.emit()
         worker.start()
@@ -209,20 +213,29 @@ class Job(QObject):
         self._guards.clear()
 
     @Slot(object)
-    def _on_yielded(self, progress: Progress) -> None:
+    def _on_yielded(self, now_at: Progress) -> None:
         if not self._is_current(self.sender()) or self.cancelling:
             return
         now = time.monotonic()
         # What stands in brackets, such as the loss, changes within a stage.
-        stage = progress.stage.partition(" (")[0]
+        stage = now_at.stage.partition(" (")[0]
         if stage != self._stage:
             self._stage, self._stage_started_at = stage, now
         elapsed = now - self._stage_started_at
         left = None
         # The first moments say little about the rest.
-        if elapsed > 0.5 and progress.fraction > 0.03:
-            left = elapsed * (1 - progress.fraction) / progress.fraction
-        self.progressed.emit(JobProgress(self._title, progress, left))
+        if elapsed > 0.5 and now_at.fraction > 0.03:
+            left = elapsed * (1 - now_at.fraction) / now_at.fraction
+        self._show_activity(now_at)
+        self.progressed.emit(JobProgress(self._title, now_at, left))
+
+    def _show_activity(self, now_at: Progress) -> None:
+        """Tell napari's activity dock the same."""
+        if self._activity is not None:
+            gone = round(now_at.fraction * _ACTIVITY_STEPS) - self._activity.n
+            # A new stage begins anew; napari's bar goes forward only.
+            if gone > 0:
+                self._activity.update(gone)
 
     @Slot(object)
     def _on_returned(self, outcome: _Outcome) -> None:
@@ -245,6 +258,9 @@ class Job(QObject):
 
     def _forget_worker(self) -> None:
         self._release.stop()
+        if self._activity is not None:
+            self._activity.close()
+            self._activity = None
         self._worker = self._cancelled = self._on_done = None
 
     def _end(self, outcome: _Outcome) -> None:

@@ -2,8 +2,9 @@
 
 import numpy as np
 from qtpy.QtCore import QSize, QTimer
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout
+from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QVBoxLayout
 
+from .bands import NO_BAND, Band, band_names, band_of
 from .dock_content import DockContent
 from .find_neuron import FindNeuron
 from .palette import neuron_colour, token_colours
@@ -39,6 +40,9 @@ class TracePanel(DockContent):
         self.legend = QLabel()
         self.legend.setWordWrap(True)
         self.find = FindNeuron(viewer, self._session)
+        self.band = QComboBox(objectName="calm_band")
+        self.band.setMaximumWidth(150)
+        self.band.setToolTip("A behaviour or trial column as a band under the traces.")
         self._scrub = QTimer(self)
         self._scrub.setSingleShot(True)
         self._scrub.setInterval(_SCRUB_INTERVAL_MS)
@@ -53,9 +57,11 @@ class TracePanel(DockContent):
         layout.setSpacing(2)
         top = QHBoxLayout()
         top.addWidget(self.legend, 1)
+        top.addWidget(self.band)
         top.addWidget(self.find)
         layout.addLayout(top)
         layout.addWidget(self.plot, 1)
+        self._offer_bands()
         self._connect()
         self._needs_framing = True
         self._on_theme()
@@ -63,6 +69,9 @@ class TracePanel(DockContent):
     def _connect(self) -> None:
         session = self._session
         session.recording_changed.connect(self._on_results)
+        session.recording_changed.connect(self._offer_bands)
+        session.behaviour_changed.connect(self._offer_bands)
+        self.band.currentIndexChanged.connect(self._redraw_soon)
         session.tokens_changed.connect(self._redraw_soon)
         session.forecast_changed.connect(self._on_results)
         session.selection_changed.connect(self._redraw_soon)
@@ -74,6 +83,8 @@ class TracePanel(DockContent):
         """Stop following session and viewer."""
         session = self._session
         session.recording_changed.disconnect(self._on_results)
+        session.recording_changed.disconnect(self._offer_bands)
+        session.behaviour_changed.disconnect(self._offer_bands)
         session.tokens_changed.disconnect(self._redraw_soon)
         session.forecast_changed.disconnect(self._on_results)
         session.selection_changed.disconnect(self._redraw_soon)
@@ -98,6 +109,19 @@ class TracePanel(DockContent):
         self._colours = theme_colours(self._viewer.theme)
         self.plot.set_colours(self._colours)
         self._refresh()
+
+    def _offer_bands(self) -> None:
+        chosen, names = self.band.currentText(), band_names(self._session)
+        blocked = self.band.blockSignals(True)
+        self.band.clear()
+        self.band.addItems(names)
+        # Kinds of trials come first and are what most want to see.
+        first = min(1, len(names) - 1)
+        keeps = chosen in names and chosen != NO_BAND
+        self.band.setCurrentIndex(names.index(chosen) if keeps else first)
+        self.band.setVisible(len(names) > 1)
+        self.band.blockSignals(blocked)
+        self._redraw_soon()
 
     def _on_results(self) -> None:
         self._needs_framing = True
@@ -148,7 +172,8 @@ class TracePanel(DockContent):
         if self._is_stale:
             return
         view_s = self._time_that_matters_s() if self._needs_framing else None
-        self.plot.show_picture(picture_of(self._session), view_s)
+        picture = picture_of(self._session, band_of(self._session, self.band.currentText()))
+        self.plot.show_picture(picture, view_s)
         self._needs_framing = False
         empty = self._session.recording is None
         self.legend.setText(_EMPTY_HINT if empty else self._legend_text())
@@ -175,8 +200,8 @@ class TracePanel(DockContent):
         return "&nbsp;&nbsp;|&nbsp;&nbsp;".join(parts)
 
 
-def picture_of(session: Session) -> Picture:
-    """Return what the trace panel shows of `session`."""
+def picture_of(session: Session, band: Band | None = None) -> Picture:
+    """Return what the trace panel shows of `session`, with a band under it."""
     recording, forecast, tokens = session.recording, session.forecast, session.tokens
     if recording is None:
         return Picture()
@@ -197,7 +222,7 @@ def picture_of(session: Session) -> Picture:
                 strip=None if tokens is None else strip_of(tokens, neuron),
             )
         )
-    return Picture(rows, None if forecast is None else forecast.start_s, end_s)
+    return Picture(rows, None if forecast is None else forecast.start_s, end_s, band)
 
 
 def neuron_name(session: Session, neuron: int) -> str:

@@ -7,6 +7,7 @@ import pyqtgraph as pg
 from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtWidgets import QSizePolicy
 
+from .bands import Band
 from .palette import is_faint
 from .row_axis import RowAxis
 from .seeking_box import SeekingBox
@@ -14,6 +15,7 @@ from .theme import ThemeColours
 from .time_axis import TimeAxis
 
 _STRIP_HEIGHT = 0.10  # of a trace's slot
+_BAND_HEIGHT = 0.3
 _SLOT_FILL = 1.25  # slot height over the height of the middle trace
 _RESCALE_AFTER_MS = 200
 _RESCALE_RATIO = 1.3
@@ -57,6 +59,7 @@ class Picture:
     rows: list[Row] = field(default_factory=list)
     start_s: float | None = None
     end_s: float = 1.0
+    band: Band | None = None
 
 
 class _ClippedCurve(pg.PlotDataItem):
@@ -143,6 +146,11 @@ class TracePlot(pg.PlotWidget):
             offset = (len(picture.rows) - 1 - number) * slot
             names[offset] = row.name
             self._draw_row(row, offset, slot)
+        low = -0.35 * slot
+        if picture.band is not None:
+            low -= _BAND_HEIGHT * slot
+            self.addItem(_band_image(picture.band, low, 0.8 * _BAND_HEIGHT * slot))
+            names[low + 0.4 * _BAND_HEIGHT * slot] = picture.band.name
         self._names.set_names(names)
         if picture.start_s is not None:
             pen = pg.mkPen(self._text_colour, width=1, style=Qt.PenStyle.DashLine)
@@ -154,7 +162,7 @@ class TracePlot(pg.PlotWidget):
             first = _visible(picture.rows[0], self._box.viewRange()[0])
             peak = (len(picture.rows) - 1) * slot + float(first.max())
             top = max(top, min(peak, (len(picture.rows) + 0.5) * slot))
-        self._box.setYRange(-0.35 * slot, top + 0.05 * slot, padding=0)
+        self._box.setYRange(low, top + 0.05 * slot, padding=0)
         self._scale_bar_dff = nice_length(slot * 0.5)
         self._place_scale_bar()
 
@@ -249,6 +257,12 @@ def nice_length(at_most: float) -> float:
 def _band_item(time_s, band, offset: float, colour) -> pg.FillBetweenItem:
     low, high = (pg.PlotDataItem(time_s, edge + offset) for edge in band)
     return pg.FillBetweenItem(low, high, brush=pg.mkBrush(*colour))
+
+
+def _band_image(band: Band, bottom: float, height: float) -> pg.ImageItem:
+    image = pg.ImageItem(band.colours[None], axisOrder="row-major", levels=None)
+    image.setRect(0.0, bottom, band.duration_s, height)
+    return image
 
 
 def _strip_item(strip: Strip, bottom: float, height: float) -> pg.ImageItem:
