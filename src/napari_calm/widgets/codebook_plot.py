@@ -51,7 +51,8 @@ class CodebookPlot(pg.PlotWidget):
         self._columns = 16
         self._code: int | None = None
         self.frame = pg.QtWidgets.QGraphicsRectItem()
-        self.setMinimumHeight(LEAST_HEIGHT_PX)
+        # The plot of when a code is spoken stands below it.
+        self.setMinimumHeight(LEAST_HEIGHT_PX - 20)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
         self.hideButtons()
         self.hideAxis("left")
