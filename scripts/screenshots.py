@@ -21,7 +21,7 @@ from napari_calm.widgets.panel import CalmPanel
 THEMES = ("dark", "light")
 SIZES = ((1600, 1000), (1280, 800))
 SHOWN_IN_DOCS = {
-    "dark_1600x1000": ("forecast", "clusters", "trajectories"),
+    "dark_1600x1000": ("forecast", "clusters", "trajectories", "codebook"),
     "light_1280x800": ("forecast", "empty"),
 }
 _MOST_BYTES = 300_000
@@ -76,6 +76,11 @@ def views(panel: CalmPanel, model_name: str) -> Iterator[str]:
     yield "trajectories"
     explore.tabs.setCurrentWidget(explore.table)
     yield "cluster_table"
+    panel.show_codebook()
+    wait_until(lambda: explore.codebook.shapes is not None, "codebook")
+    session.set_code(int(session.tokens.tokens[session.selection[0], 120]))
+    scroll_to(panel, panel.export)
+    yield "codebook"
 
 
 def render(out: Path, theme: str, size: tuple[int, int], model_name: str) -> list[Path]:

@@ -21,7 +21,7 @@ _USE_HINT = (
     "see on the movie who speaks it now, and below when it is spoken; click it again to see "
     "all."
 )
-_SPOKEN_HEIGHT_PX = 62
+_SPOKEN_HEIGHT_PX = 48
 
 
 class CodebookView(SessionView):

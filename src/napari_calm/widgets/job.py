@@ -226,8 +226,9 @@ class Job(QObject):
         # The first moments say little about the rest.
         if elapsed > 0.5 and now_at.fraction > 0.03:
             left = elapsed * (1 - now_at.fraction) / now_at.fraction
-        self._show_activity(now_at)
         self.progressed.emit(JobProgress(self._title, now_at, left))
+        # Last: napari's bar handles events, among them perhaps the end of this job.
+        self._show_activity(now_at)
 
     def _show_activity(self, now_at: Progress) -> None:
         """Tell napari's activity dock the same."""
@@ -258,10 +259,10 @@ class Job(QObject):
 
     def _forget_worker(self) -> None:
         self._release.stop()
-        if self._activity is not None:
-            self._activity.close()
-            self._activity = None
         self._worker = self._cancelled = self._on_done = None
+        activity, self._activity = self._activity, None
+        if activity is not None:
+            activity.close()
 
     def _end(self, outcome: _Outcome) -> None:
         on_done, seconds = self._on_done, time.monotonic() - self._started_at
