@@ -125,7 +125,7 @@ class EmbeddingSection(Section):
                 **embedding_request,
             )
             embedding = yield from part_of(embedding_it, 1, 3)
-            neuron_map = yield from _map_steps(embedding, map_name)
+            neuron_map = yield from map_steps(embedding, map_name)
             clustering = cluster_steps(
                 model, recording, embedding=embedding, tokens=reading.tokens, **cluster_request
             )
@@ -180,7 +180,7 @@ class EmbeddingSection(Section):
             if session.embedding is embedding:
                 session.set_embedding(embedding, neuron_map)
 
-        self._job.start(_map_steps(embedding, name), title=f"{name} map", on_done=on_done)
+        self._job.start(map_steps(embedding, name), title=f"{name} map", on_done=on_done)
 
     def _on_embedding(self) -> None:
         embedding, neuron_map = self._session.embedding, self._session.neuron_map
@@ -224,7 +224,8 @@ class EmbeddingSection(Section):
         return f"{found.verdict()} By {found.method} on {found.source} of {found.model_name}."
 
 
-def _map_steps(embedding, name: str):
+def map_steps(embedding, name: str):
+    """Lay an embedding out in a plane, by `PCA` or `UMAP`."""
     yield Progress(0, 1, f"{name} of the embedding")
     from ..explore.neuron_map import pca_map, umap_map
 

@@ -1,4 +1,4 @@
-"""Keeping what was found: code that makes it again, the recording, figures."""
+"""Keeping what was found: code that makes it again, the session, the recording, figures."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,22 +12,32 @@ from .origin import Origin
 from .section import Section
 from .session import Session
 from .session_code import as_command, as_python
+from .session_keeping import SessionKeeping
 
 NO_FIGURE = "no plot open"
 
 
 class ExportSection(Section):
-    """Copy as Python, copy as command, save the recording, save a plot.
+    """Copy as Python or command, save the session, the recording, a plot.
 
     Parameters
     ----------
     figures : callable
         Returns the open plots by name.
+    keeping : SessionKeeping
+        The buttons that save and open sessions.
     """
 
-    def __init__(self, session: Session, job: Job, figures: Callable[[], dict]) -> None:
+    def __init__(
+        self,
+        session: Session,
+        job: Job,
+        figures: Callable[[], dict],
+        keeping: SessionKeeping,
+    ) -> None:
         super().__init__("Export")
         self._session, self._job, self._figures = session, job, figures
+        self.keeping = keeping
         self.copy_python = QPushButton("Copy as Python", objectName="calm_copy_python")
         self.copy_python.setToolTip(
             "Copy a script that makes the recording and every present result again."
@@ -50,12 +60,14 @@ class ExportSection(Section):
         code.addWidget(self.copy_python)
         code.addWidget(self.copy_command)
         self.form.addRow(code)
+        self.form.addRow(keeping)
         self.form.addRow(self.save_recording)
         plot = QHBoxLayout()
         plot.addWidget(self.figure, 1)
         plot.addWidget(self.save_figure)
         self.form.addRow(plot)
         self.add_result_line()
+        keeping.said.connect(self.say)
         self.copy_python.clicked.connect(lambda: self._copy(as_python, "Python"))
         self.copy_command.clicked.connect(lambda: self._copy(as_command, "Commands"))
         self.save_recording.clicked.connect(self._ask_where_to_save)

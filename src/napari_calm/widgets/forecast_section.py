@@ -38,7 +38,7 @@ class ForecastSection(Section):
             "First forecast frame. The model sees nothing from this frame on; it may be the "
             "end of the recording."
         )
-        self.follow = QCheckBox("at the slider")
+        self.follow = QCheckBox("at the slider", objectName="calm_at_slider")
         self.follow.setChecked(True)
         self.follow.setToolTip("Start where napari's time slider stands.")
         self.start_time = QLabel()
@@ -60,7 +60,7 @@ class ForecastSection(Section):
         )
         self.save = QPushButton("Save...", objectName="calm_save_forecast")
         self.save.setToolTip("Save the forecast as npz (all of it) or csv (one row a value).")
-        self.error_map = QCheckBox("Error map")
+        self.error_map = QCheckBox("Error map", objectName="calm_error_map")
         self.error_map.setToolTip(
             "Add a layer with how far the forecast was off, |forecast - measured| in dF/F, "
             "where the recording says what happened."

@@ -1,6 +1,7 @@
 """Where a recording came from, in a form that brings it back."""
 
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -32,6 +33,20 @@ class Origin:
     def with_table(self, path: str | Path) -> "Origin":
         """Return the origin of the recording after another table was opened."""
         return replace(self, tables=(*self.tables, str(path)))
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Every file or folder that the recording is read from."""
+        return (self.path, *((self.rois,) if self.rois else ()), *self.tables)
+
+    def moved(self, now_at: Mapping[str, str]) -> "Origin":
+        """Return the origin after files have moved, from the keys to the values."""
+        return replace(
+            self,
+            path=now_at.get(self.path, self.path),
+            rois=None if self.rois is None else now_at.get(self.rois, self.rois),
+            tables=tuple(now_at.get(table, table) for table in self.tables),
+        )
 
     def python(self) -> list[str]:
         """Return lines that make `recording`."""

@@ -23,6 +23,7 @@ from .picking import RoiPicking
 from .recording_layers import RECORDING_KEY
 from .recording_section import RecordingSection
 from .session import session_of
+from .session_keeping import SessionKeeping
 from .shortcuts import Shortcuts
 from .start_hint import StartHint
 from .theme import theme_colours
@@ -85,7 +86,10 @@ class CalmPanel(DockContent):
         self.start_hint = StartHint(self.session, self.recording.open_sample)
         self.embedding = EmbeddingSection(self.session, self.job, self.model)
         self.decode = DecodeSection(self.session, self.job, self.model)
-        self.export = ExportSection(self.session, self.job, self._figures)
+        keeping = SessionKeeping(
+            self.session, self.job, self.recording, self.model, lambda: list(self._sections)
+        )
+        self.export = ExportSection(self.session, self.job, self._figures, keeping)
         self.shortcuts = Shortcuts(
             viewer, self.session, buttons=self._keyed_buttons(), find=self.find_neuron
         )

@@ -34,6 +34,7 @@ class OpenedFolder:
     mean_image: np.ndarray | None = None
     note: str = ""
     origin: Origin | None = None
+    pixel_size_um: float | None = None
 
 
 def open_movie_steps(path: str | Path) -> Steps[tuple]:
@@ -98,8 +99,14 @@ def open_recording_steps(
     frame_rate_hz: float | None = None,
     drop_unusable: bool = False,
     cells_only: bool = False,
+    rois: str | None = None,
+    tables: tuple[str, ...] = (),
+    pixel_size_um: float | None = None,
 ) -> Steps[OpenedFolder]:
-    """Read whatever holds a recording, with the still image that its source has."""
+    """Read whatever holds a recording, with the still image that its source has.
+
+    The arguments are those of an `Origin`, and a pixel size in place of the source's.
+    """
     from ..io.read import read_recording_steps
     from ..io.stills import read_still
     from ..io.suite2p import describe_suite2p, is_suite2p
@@ -110,6 +117,8 @@ def open_recording_steps(
         frame_rate_hz=frame_rate_hz,
         drop_unusable=drop_unusable,
         cells_only=cells_only,
+        rois=rois,
+        behaviour=tables,
     )
     notes = list(recording.notes)
     if Path(path).is_dir() and is_suite2p(path):
@@ -123,18 +132,22 @@ def open_recording_steps(
         still = read_still(path, recording.footprints.image_shape)
     origin = Origin(
         str(Path(path).resolve()),
+        rois=rois,
         frame_rate_hz=frame_rate_hz,
         drop_unusable=drop_unusable,
         cells_only=cells_only,
+        tables=tables,
     )
-    return OpenedFolder(recording, still, " ".join(notes), origin)
+    return OpenedFolder(recording, still, " ".join(notes), origin, pixel_size_um)
 
 
 def layers_of_folder(opened: OpenedFolder) -> list[tuple]:
     """Return the layers (data, arguments, type) of what was opened."""
     recording = opened.recording
     movie = recording.movie
-    pixel_size_um = None if movie is None else movie.pixel_size_um
+    pixel_size_um = opened.pixel_size_um
+    if pixel_size_um is None and movie is not None:
+        pixel_size_um = movie.pixel_size_um
     geometry = Geometry(recording.frame_rate_hz, pixel_size_um)
     layers: list[tuple] = []
     if movie is not None:

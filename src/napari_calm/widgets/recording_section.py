@@ -76,11 +76,13 @@ class RecordingSection(Section):
             "Frames a second. Filled in where the movie's file says it; never guessed. "
             "Everything in seconds depends on it, and so does the model."
         )
-        self.drop_unusable = QCheckBox("Leave out unusable traces")
+        self.drop_unusable = QCheckBox(
+            "Leave out unusable traces", objectName="calm_drop_unusable"
+        )
         self.drop_unusable.setToolTip(
             "Neurons whose trace is constant or holds NaN are left out, instead of stopping."
         )
-        self.cells_only = QCheckBox("Accepted cells only")
+        self.cells_only = QCheckBox("Accepted cells only", objectName="calm_cells_only")
         self.cells_only.setToolTip(
             "Take only the ROIs that suite2p, CaImAn or the NWB file's table accepts as cells."
         )
@@ -232,9 +234,10 @@ class RecordingSection(Section):
             drop_unusable=self.drop_unusable.isChecked(),
             cells_only=self.cells_only.isChecked(),
         )
-        self._job.start(steps, title="Open recording", on_done=self._on_folder)
+        self._job.start(steps, title="Open recording", on_done=self.show_opened)
 
-    def _on_folder(self, opened: OpenedFolder) -> None:
+    def show_opened(self, opened: OpenedFolder) -> None:
+        """Show what was opened; it becomes the session's recording."""
         for layer in self._viewer.layers:
             if not role_of(layer):
                 # Another recording's movie would shine through.

@@ -1,0 +1,257 @@
+"""A saved session goes on where it was left, wherever its recording is now."""
+
+import json
+import pickle
+import shutil
+from zipfile import ZipFile
+
+import numpy as np
+import pandas as pd
+import pytest
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QFileDialog
+
+from napari_calm.io.traces import write_recording
+from napari_calm.model.checkpoint import save_model
+from napari_calm.widgets.job import Ending
+from napari_calm.widgets.layers import FORECAST, TOKENS
+from napari_calm.widgets.panel import CalmPanel
+
+LEFT = Qt.MouseButton.LeftButton
+
+
+@pytest.fixture
+def answers(monkeypatch):
+    """Answer file dialogs in turn; return the questions that were asked."""
+    given, asked = [], []
+
+    def dialog(_parent, title, *_rest, **_options):
+        asked.append(title)
+        return given.pop(0), ""
+
+    for name in ("getOpenFileName", "getSaveFileName"):
+        monkeypatch.setattr(QFileDialog, name, dialog)
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *args: dialog(*args)[0])
+    return given, asked
+
+
+@pytest.fixture
+def at_work(viewer, panel, small_model, task, explored, tmp_path, press, choose):
+    """Return a panel with a recording from a file, results, choices and settings."""
+    save_model(small_model, tmp_path / "small")
+    (tmp_path / "data").mkdir()
+    write_recording(task, tmp_path / "data" / "task.npz")
+    viewer.open(tmp_path / "data" / "task.npz", plugin="napari-calm")
+    panel.model.choose(str(tmp_path / "small"))
+    press(panel, panel.tokens.tokenise)
+    panel.session.seek(60.0)
+    panel.forecast.seed.setValue(3)
+    panel.forecast.horizon.setValue(2.0)
+    press(panel, panel.forecast.forecast)
+    panel.embedding.choices.setting.setValue(3)
+    panel.embedding.column.draws.setValue(20)
+    panel.embedding.column.window_to.setValue(4.0)
+    choose(panel.embedding.column.column, "cue")
+    press(panel, panel.embedding.column.selectivity)
+    panel.session.set_embedding(explored.embedding, explored.neuron_map)
+    panel.session.set_clusters(explored.clusters)
+    panel.session.set_trajectories(explored.trajectories, coloured_by="cue")
+    panel.session.select((7, 2))
+    panel.session.set_accepted((1, 4), False)
+    return panel
+
+
+@pytest.fixture
+def another_panel(make_napari_viewer_proxy, qtbot, no_looking_around):
+    """Return a panel of another window, as after starting napari anew."""
+    viewer = make_napari_viewer_proxy()
+    panel = CalmPanel(viewer)
+    viewer.window.add_dock_widget(panel, name="CalM")
+    qtbot.waitUntil(lambda: not panel.model.looking)
+    panel.job.refresh_buttons()
+    yield panel
+    panel.release_once()
+    qtbot.waitUntil(lambda: not panel.job.running)
+
+
+@pytest.fixture
+def saved(at_work, answers, press, tmp_path):
+    """Return the path of the session that Save session has written."""
+    answers[0].append(str(tmp_path / "kept" / "work"))
+    assert press(at_work, at_work.export.keeping.save).ending is Ending.DONE
+    return tmp_path / "kept" / "work.calm"
+
+
+def opened(panel, press, answers, path):
+    answers[0].insert(0, str(path))
+    return press(panel, panel.export.keeping.open)
+
+
+def test_an_opened_session_is_the_one_that_was_saved(
+    at_work, saved, another_panel, answers, press
+):
+    before, panel = at_work.session, another_panel
+    assert opened(panel, press, answers, saved).ending is Ending.DONE
+    after = panel.session
+    np.testing.assert_array_equal(after.recording.traces, before.recording.traces)
+    pd.testing.assert_frame_equal(after.recording.trials, before.recording.trials)
+    assert after.origin == before.origin
+    np.testing.assert_array_equal(after.tokens.tokens, before.tokens.tokens)
+    np.testing.assert_array_equal(after.forecast.quantiles, before.forecast.quantiles)
+    np.testing.assert_array_equal(after.clusters.labels, before.clusters.labels)
+    np.testing.assert_array_equal(after.neuron_map.points, before.neuron_map.points)
+    np.testing.assert_array_equal(
+        after.selectivity["cue"].p_value, before.selectivity["cue"].p_value
+    )
+    np.testing.assert_array_equal(after.trajectories.states, before.trajectories.states)
+    assert after.requests == before.requests
+    assert after.selection == (7, 2)
+    assert np.flatnonzero(~after.accepted).tolist() == [1, 4]
+    assert after.time_s == before.time_s
+    assert after.colour_by == before.colour_by
+    assert panel.model.chosen == at_work.model.chosen
+    assert panel.forecast.seed.value() == 3
+    assert panel.forecast.horizon.value() == 2.0
+    assert panel.embedding.choices.setting.value() == 3
+    assert panel.embedding.column.column.currentText() == "cue"
+    assert panel.forecast.result.text() == at_work.forecast.result.text()
+    roles = [layer.name for layer in panel.layers._viewer.layers]
+    assert TOKENS in roles
+    assert any(name.startswith(FORECAST) for name in roles)
+    tokens = after.tokens
+    panel.session.set_tokens(None)
+    press(panel, panel.tokens.tokenise)
+    np.testing.assert_array_equal(after.tokens.tokens, tokens.tokens)
+
+
+def test_a_moved_recording_is_asked_for_and_the_session_goes_on(
+    saved, another_panel, answers, press, tmp_path, qtbot
+):
+    given, asked = answers
+    (tmp_path / "elsewhere").mkdir()
+    shutil.move(tmp_path / "data" / "task.npz", tmp_path / "elsewhere" / "renamed.npz")
+    panel = another_panel
+    given.append(str(tmp_path / "elsewhere" / "renamed.npz"))
+    opened(panel, press, answers, saved)
+    qtbot.waitUntil(lambda: panel.session.clusters is not None, timeout=10_000)
+    assert "task.npz is not at" in asked[-1]
+    assert panel.session.origin.path == str(tmp_path / "elsewhere" / "renamed.npz")
+    qtbot.waitUntil(lambda: not panel.job.running)
+    assert "is open" in panel.export.result.text()
+
+
+def test_a_session_that_moved_with_its_recording_finds_it(
+    saved, another_panel, answers, press, tmp_path
+):
+    new = tmp_path / "new computer"
+    new.mkdir()
+    for folder in ("kept", "data"):
+        shutil.move(tmp_path / folder, new / folder)
+    opened(another_panel, press, answers, new / "kept" / "work.calm")
+    assert another_panel.session.origin.path == str(new / "data" / "task.npz")
+    assert len(answers[1]) == 2
+
+
+def test_what_cannot_be_opened_says_why_and_leaves_the_window_as_it_is(
+    at_work, saved, answers, press, tmp_path, qtbot, task
+):
+    panel, before = at_work, at_work.session.recording
+    others = tmp_path / "others"
+    others.mkdir()
+    (others / "no zip.calm").write_bytes(b"nothing")
+    write_recording(task, others / "recording.calm")
+
+    def changed(name, change, result=lambda found: found):
+        with ZipFile(saved) as source, ZipFile(others / name, "w") as target:
+            for member in source.namelist():
+                content = source.read(member)
+                if member == "session.json":
+                    text = json.loads(content)
+                    change(text)
+                    content = json.dumps(text).encode()
+                elif member == "clusters.npz":
+                    content = result(content)
+                target.writestr(member, content)
+
+    changed("newer.calm", lambda text: text.update(version=99))
+    changed("damaged.calm", lambda text: text.update(selection=[[]]))
+    changed("part.calm", lambda _text: None, lambda content: content[:100])
+    changed("pickle.calm", lambda _text: None, lambda _content: pickle.dumps([1]))
+    expected = {
+        "missing.calm": "no such file",
+        "no zip.calm": "not a readable zip",
+        "recording.calm": "not a session file",
+        "newer.calm": "newer napari-calm",
+        "damaged.calm": "damaged",
+        "part.calm": "clusters.npz",
+        "pickle.calm": "clusters.npz",
+    }
+    for name, said in expected.items():
+        report = opened(panel, press, answers, others / name)
+        assert report.ending is Ending.ERROR
+        assert not report.details, "an error that was not foreseen"
+        assert said in panel.export.result.text()
+    assert panel.session.recording is before
+    assert panel.session.clusters is not None
+
+    write_recording(
+        type(task)(task.traces[::-1].copy(), task.frame_rate_hz), tmp_path / "data" / "task.npz"
+    )
+    assert opened(panel, press, answers, saved).ending is Ending.ERROR
+    assert "not those of task" in panel.export.result.text()
+    (tmp_path / "data" / "task.npz").unlink()
+    answers[0].append("")
+    opened(panel, press, answers, saved)
+    qtbot.waitUntil(lambda: "choose where it is now" in panel.export.result.text())
+    assert panel.session.recording is before
+
+
+def test_a_recording_without_a_file_is_kept_in_the_session(
+    viewer, panel, another_panel, press, answers, tmp_path, qtbot
+):
+    qtbot.mouseClick(panel.recording.open_sample, LEFT)
+    painted = viewer.layers["Y-maze ROIs"]
+    painted.data = np.where(painted.data == 3, 0, painted.data)
+    press(panel, panel.recording.extract)
+    assert panel.session.origin is None
+    answers[0].append(str(tmp_path / "painted.calm"))
+    press(panel, panel.export.keeping.save)
+    opened(another_panel, press, answers, tmp_path / "painted.calm")
+    before, after = panel.session, another_panel.session
+    np.testing.assert_array_equal(after.recording.traces, before.recording.traces)
+    np.testing.assert_array_equal(
+        after.recording.footprints.label_image, before.recording.footprints.label_image
+    )
+    assert after.pixel_size_um == before.pixel_size_um
+    assert after.origin is None
+
+
+def test_a_movie_and_rois_are_extracted_again(
+    panel, another_panel, press, answers, tmp_path, qtbot
+):
+    qtbot.mouseClick(panel.recording.open_sample, LEFT)
+    press(panel, panel.recording.extract)
+    assert panel.session.origin is not None
+    answers[0].append(str(tmp_path / "maze.calm"))
+    press(panel, panel.export.keeping.save)
+    opened(another_panel, press, answers, tmp_path / "maze.calm")
+    before, after = panel.session, another_panel.session
+    np.testing.assert_array_equal(after.recording.traces, before.recording.traces)
+    assert after.origin == before.origin
+    assert any(layer.name.endswith("movie") for layer in another_panel.layers._viewer.layers)
+
+
+def test_a_disk_that_is_full_leaves_the_session_file_of_before(
+    at_work, saved, answers, press, monkeypatch
+):
+    content = saved.read_bytes()
+
+    def full(*_arguments, **_options):
+        raise OSError(28, "No space left on device", "work.calm")
+
+    monkeypatch.setattr(ZipFile, "write", full)
+    answers[0].append(str(saved))
+    assert press(at_work, at_work.export.keeping.save).ending is Ending.ERROR
+    assert "disk is full" in at_work.export.result.text()
+    assert saved.read_bytes() == content
+    assert list(saved.parent.iterdir()) == [saved]
