@@ -115,6 +115,7 @@ def test_decode_says_and_shows_what_the_library_finds(
     assert view.scores.rows["shifted"] == pytest.approx(expected.null.mean())
     axis = view.scores.getAxis("bottom")
     assert axis.tickStrings([0.5], axis.autoSIPrefixScale * axis.scale, 0.5) == ["0.5"]
+    assert "0.001" not in axis.label.toPlainText()
     drawn = view.plot.decoded.yData
     np.testing.assert_allclose(drawn[found.number], found.outputs[:, 0])
     np.testing.assert_allclose(view.plot.measured.yData, behaving.behaviour["speed"])

@@ -13,14 +13,6 @@ _NAMES = ("model", "no states", "reference", "shifted")
 _FAINT_ALPHA = 130
 
 
-class _ScoreAxis(pg.AxisItem):
-    """Scores as they are; an axis with a title would count them in thousandths."""
-
-    def tickStrings(self, values: list, _scale: float, spacing: float) -> list[str]:
-        """Return the scores."""
-        return super().tickStrings(values, 1.0, spacing)
-
-
 class ScorePlot(pg.PlotWidget):
     """One row a decoder: mean over held-out folds, its 95 % interval, and every fold.
 
@@ -28,7 +20,9 @@ class ScorePlot(pg.PlotWidget):
     """
 
     def __init__(self) -> None:
-        super().__init__(enableMenu=False, axisItems={"bottom": _ScoreAxis("bottom")})
+        super().__init__(enableMenu=False)
+        # Scores have no unit that thousandths could be written in.
+        self.getAxis("bottom").enableAutoSIPrefix(False)
         self.setMinimumHeight(LEAST_HEIGHT_PX)
         self.setMinimumWidth(150)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
