@@ -50,9 +50,10 @@ contracts:
 manifest:
 	$(BIN)/npe2 validate napari-calm
 
-# Always on a virtual screen where there is one: tests press real buttons.
+# Always on a virtual screen where there is one: tests press real buttons. The networks of the
+# tests are so small that a second thread costs more than it brings.
 pytest:
-	$(if $(shell command -v xvfb-run),$(VIRTUAL_SCREEN)) $(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(if $(shell command -v xvfb-run),$(VIRTUAL_SCREEN)) $(BIN)/python -m pytest --durations=25
 
 clean:
 	rm -rf $(VENV) demo_output screenshots .mypy_cache .ruff_cache .pytest_cache
