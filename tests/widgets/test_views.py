@@ -1,5 +1,7 @@
 """One cursor, one selection: layers, slider and trace panel show the same thing."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from qtpy.QtCore import QPoint, Qt
@@ -210,6 +212,36 @@ def test_a_single_trajectory_has_no_bands(session, recording):
     session.set_recording(recording)
     session.set_forecast(forecast_of(recording, n_samples=1))
     assert picture_of(session).rows[0].fan.wide is None
+
+
+def test_the_error_stands_under_the_fan_as_far_as_the_truth_goes(
+    trace_panel, session, recording, qtbot
+):
+    session.set_recording(recording)
+    session.select((2, 0))
+    smoothed = [recording.traces[2, 0]]
+    for value in recording.traces[2, 1:]:
+        smoothed.append(0.3 * value + 0.7 * smoothed[-1])
+    drawn = trace_panel.plot
+    for start, known in ((200, 12), (395, 5), (400, 0)):
+        forecast = replace(forecast_of(recording, start_frame=start), smoothing_alpha=0.3)
+        session.set_forecast(forecast)
+        qtbot.waitUntil(lambda start=start: drawn._picture.start_s == pytest.approx(start / 6))
+        fan = drawn._picture.rows[0].fan
+        filled = [
+            item for item in drawn.listDataItems() if item.opts.get("fillLevel") is not None
+        ]
+        assert len(filled) == (2 if known else 0)
+        assert ("its error" in trace_panel.legend.text()) == bool(known)
+        if known:
+            expected = np.abs(smoothed[start : start + known] - forecast.mean[2, :known])
+            np.testing.assert_allclose(fan.error, expected, rtol=1e-4, atol=1e-6)
+            x, y = filled[0].getOriginalDataset()
+            np.testing.assert_allclose(x, (start + np.arange(known)) / 6)
+            height = y - filled[0].opts["fillLevel"]
+            np.testing.assert_allclose(height, expected, rtol=1e-3, atol=1e-5)
+        else:
+            assert fan.error is None
 
 
 def test_a_new_recording_is_shown_from_its_beginning(trace_panel, session, recording, qtbot):

@@ -105,18 +105,18 @@ class DecodeSection(Section):
             self.say(str(error))
             return
         session, recording = self._session, self._session.recording
-        load, names = self._model.get_steps(), self._names()
+        adaptation, chosen = session.adaptation_in_use, self._names()
         kind, states_of = self.choices.kind.currentText(), session.states_of
 
-        def steps():
-            model = yield from load
+        def steps(load):
+            model = yield from load(adaptation)
             from ..decoding.decode import decode_steps
             from ..decoding.prepare import prepare
             from ..decoding.states import represent_frames_steps
             from ..decoding.target import read_target
 
-            refused = []
-            for name in list(names):
+            names, refused = list(chosen), []
+            for name in chosen:
                 try:
                     prepare(recording, read_target(recording, name, kind=kind), settings, None)
                 except CalmError as error:
@@ -145,15 +145,15 @@ class DecodeSection(Section):
             session.set_decodings(found)
             self.say(" ".join([*(one.verdict() for one in found.values()), *refused]))
 
-        self._job.start(steps(), title="Decode", on_done=on_done)
+        self._job.start(self._model.in_memory(steps), title="Decode", on_done=on_done)
 
     def start_applying(self, path: str | Path) -> None:
         """Apply a kept decoder to the recording in the worker."""
         session, recording = self._session, self._session.recording
-        load, states_of = self._model.get_steps(), session.states_of
+        adaptation, states_of = session.adaptation_in_use, session.states_of
 
-        def steps():
-            model = yield from load
+        def steps(load):
+            model = yield from load(adaptation)
             from ..decoding.decoder_file import load_decoder
             from ..decoding.states import represent_frames_steps
             from ..decoding.target import read_target
@@ -180,7 +180,7 @@ class DecodeSection(Section):
             self._applied = f"{said} By {Path(path).name}."
             session.set_decoded(decoder, decoded, truth)
 
-        self._job.start(steps(), title="Apply decoder", on_done=on_done)
+        self._job.start(self._model.in_memory(steps), title="Apply decoder", on_done=on_done)
 
     def save_to(self, path: str | Path) -> None:
         """Write what was decoded to `path`; its ending says how."""

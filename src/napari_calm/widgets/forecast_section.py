@@ -14,6 +14,7 @@ from qtpy.QtWidgets import (
 
 from ..core.errors import CalmError
 from ..core.progress import Progress
+from .following_forecast import FollowingForecast
 from .job import Job
 from .made_with import Request
 from .model_section import ModelSection
@@ -65,11 +66,20 @@ class ForecastSection(Section):
             "Add a layer with how far the forecast was off, |forecast - measured| in dF/F, "
             "where the recording says what happened."
         )
+        self.follow_slider = QCheckBox("Follow the slider", objectName="calm_follow_slider")
+        self.follow_slider.setToolTip(
+            "Make the forecast anew whenever the time slider has come to rest, while nothing "
+            "else runs. Moving on cancels it."
+        )
+        self.following = FollowingForecast(
+            session, job, self.follow_slider, start=self.start, is_due=self._is_due
+        )
         self.here = SkillHere(session, job, model, horizon_s=self.horizon.value)
         self._lay_out()
         self.forecast.clicked.connect(self.start)
         self.save.clicked.connect(self._ask_where_to_save)
         self.follow.toggled.connect(self._on_follow)
+        self.follow_slider.toggled.connect(lambda on: on and self.follow.setChecked(True))
         self.start_frame.valueChanged.connect(self._on_start_frame)
         job.guard(self.forecast, self._missing)
         job.guard(self.save, lambda: "" if session.forecast else "Make a forecast first.")
@@ -90,7 +100,10 @@ class ForecastSection(Section):
         draws.addWidget(QLabel("Seed"))
         draws.addWidget(self.seed, 1)
         self.form.addRow("Samples", draws)
-        self.form.addRow("", self.error_map)
+        switches = QHBoxLayout()
+        switches.addWidget(self.error_map)
+        switches.addWidget(self.follow_slider)
+        self.form.addRow(switches)
         buttons = QHBoxLayout()
         buttons.addWidget(self.forecast, 3)
         buttons.addWidget(self.save, 1)
@@ -112,10 +125,11 @@ class ForecastSection(Section):
         session.forecast_changed.disconnect(self._on_forecast)
         session.model_changed.disconnect(self._on_start_frame)
         session.time_changed.disconnect(self._on_time)
+        self.following.release()
         self.here.release()
 
-    def start(self) -> None:
-        """Forecast the session's recording in the worker."""
+    def start(self) -> bool:
+        """Forecast the session's recording in the worker; False if another job runs."""
         recording, adaptation = self._session.recording, self._session.adaptation_in_use
         wanted_samples, used = self.samples.value(), self._model.used()
         request = {
@@ -142,7 +156,8 @@ class ForecastSection(Section):
             self._session.requests["forecast"] = Request(used, options)
             self._session.set_forecast(forecast, skill, kind=kind_of(model))
 
-        self._job.start(self._model.in_memory(steps), title="Forecast", on_done=on_done)
+        work = self._model.in_memory(steps)
+        return self._job.start(work, title="Forecast", on_done=on_done)
 
     def save_to(self, path: str | Path) -> None:
         """Write the forecast to `path`; its ending says how."""
@@ -182,7 +197,15 @@ class ForecastSection(Section):
         self._on_time()
         self._on_start_frame()
 
+    def _is_due(self) -> bool:
+        """Tell whether a forecast from the start frame can be made and is not there."""
+        forecast = self._session.forecast
+        is_there = forecast is not None and forecast.start_frame == self.start_frame.value()
+        return not is_there and not self._missing()
+
     def _on_follow(self, follow: bool) -> None:
+        if not follow:
+            self.follow_slider.setChecked(False)
         self.start_frame.setEnabled(not follow)
         self._on_time()
 

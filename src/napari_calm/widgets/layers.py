@@ -265,13 +265,13 @@ def high_value(traces: np.ndarray) -> float:
     return max(float(np.percentile(traces[:, ::stride], 99.5)), 1e-3)
 
 
-def forecast_error(traces: np.ndarray, forecast) -> np.ndarray:
+def forecast_error(traces: np.ndarray, forecast, neurons=slice(None)) -> np.ndarray:
     """Return how far the forecast mean was off, (neurons, frames known), dF/F."""
     stop = forecast.start_frame + forecast.horizon_frames
-    truth = smooth_causally(traces[:, :stop], forecast.smoothing_alpha)[
+    truth = smooth_causally(traces[neurons, :stop], forecast.smoothing_alpha)[
         :, forecast.start_frame :
     ]
-    return np.abs(truth - forecast.mean[:, : truth.shape[1]])
+    return np.abs(truth - forecast.mean[neurons, : truth.shape[1]])
 
 
 def token_colormap(n_codes: int, only: int | None = None) -> Colormap:

@@ -7,6 +7,7 @@ from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QVBoxLayout
 from .bands import NO_BAND, Band, band_names, band_of
 from .dock_content import DockContent
 from .find_neuron import FindNeuron
+from .layers import forecast_error
 from .palette import neuron_colour, token_colours
 from .session import Session, session_of
 from .theme import theme_colours
@@ -195,6 +196,8 @@ class TracePanel(DockContent):
                 f"mean{of}{bands}"
             )
             parts.append(f"<b style='color:{text}'>&#9478;</b> forecast starts")
+            if self._session.forecast.start_frame < self._session.recording.n_frames:
+                parts.append(f"<span style='color:{text}'>&#9601;</span> its error")
         if self._session.tokens is not None:
             parts.append("strips: tokens")
         return "&nbsp;&nbsp;|&nbsp;&nbsp;".join(parts)
@@ -210,15 +213,19 @@ def picture_of(session: Session, band: Band | None = None) -> Picture:
     end_s = recording.duration_s
     if forecast is not None:
         end_s = max(end_s, (forecast.start_frame + forecast.horizon_frames) / rate_hz)
-    rows, accepted = [], session.accepted
-    for position, neuron in enumerate(session.selection[:MOST_ROWS]):
+    rows, accepted, errors = [], session.accepted, {}
+    shown = session.selection[:MOST_ROWS]
+    if forecast is not None and forecast.start_frame < recording.n_frames:
+        found = forecast_error(recording.traces, forecast, list(shown))
+        errors = dict(zip(shown, found, strict=True))
+    for position, neuron in enumerate(shown):
         rows.append(
             Row(
                 name=neuron_name(session, neuron) + ("" if accepted[neuron] else " (rejected)"),
                 colour=neuron_colour(position),
                 time_s=time_s,
                 trace=recording.traces[neuron],
-                fan=None if forecast is None else fan_of(forecast, neuron),
+                fan=None if forecast is None else fan_of(forecast, neuron, errors.get(neuron)),
                 strip=None if tokens is None else strip_of(tokens, neuron),
             )
         )
@@ -236,15 +243,15 @@ def has_bands(forecast) -> bool:
     return bool((forecast.quantiles[-1] > forecast.quantiles[0]).any())
 
 
-def fan_of(forecast, neuron: int) -> Fan:
-    """Return mean and, where there are any, bands of one neuron."""
+def fan_of(forecast, neuron: int, error: np.ndarray | None = None) -> Fan:
+    """Return mean and, where there are any, bands of one neuron, with its error if known."""
     frames = forecast.start_frame + np.arange(forecast.horizon_frames)
     bands: list = [None, None]
     if has_bands(forecast):
         for number, (low, high) in enumerate(((0.05, 0.95), (0.25, 0.75))):
             edges = [int(np.argmin(abs(forecast.quantile_levels - q))) for q in (low, high)]
             bands[number] = tuple(forecast.quantiles[edge, neuron] for edge in edges)
-    return Fan(frames / forecast.frame_rate_hz, forecast.mean[neuron], *bands)
+    return Fan(frames / forecast.frame_rate_hz, forecast.mean[neuron], *bands, error)
 
 
 def strip_of(tokens, neuron: int) -> Strip:

@@ -15,6 +15,7 @@ from .theme import ThemeColours
 from .time_axis import TimeAxis
 
 _STRIP_HEIGHT = 0.10  # of a trace's slot
+_ERROR_BASE = 0.15  # below a trace's zero, of its slot: above the strip
 _BAND_HEIGHT = 0.3
 _SLOT_FILL = 1.25  # slot height over the height of the middle trace
 _RESCALE_AFTER_MS = 200
@@ -23,12 +24,16 @@ _RESCALE_RATIO = 1.3
 
 @dataclass(frozen=True)
 class Fan:
-    """A forecast of one neuron, dF/F at `time_s`."""
+    """A forecast of one neuron, dF/F at `time_s`.
+
+    `error` is how far its mean was off, of the first frames, as many as were recorded.
+    """
 
     time_s: np.ndarray
     mean: np.ndarray
     wide: tuple[np.ndarray, np.ndarray] | None = None
     narrow: tuple[np.ndarray, np.ndarray] | None = None
+    error: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -198,6 +203,8 @@ class TracePlot(pg.PlotWidget):
         if row.strip is not None:
             self.addItem(_strip_item(row.strip, offset - 0.26 * slot, _STRIP_HEIGHT * slot))
         if row.fan is not None:
+            if row.fan.error is not None:
+                self.addItem(self._error_item(row.fan, offset - _ERROR_BASE * slot))
             for band, alpha in ((row.fan.wide, 70), (row.fan.narrow, 110)):
                 if band is not None:
                     self.addItem(_band_item(row.fan.time_s, band, offset, (*row.colour, alpha)))
@@ -214,6 +221,18 @@ class TracePlot(pg.PlotWidget):
                     antialias=True,
                 )
             )
+
+    def _error_item(self, fan: Fan, base: float) -> pg.PlotDataItem:
+        """Return the error as a filled line that stands on `base`, in the traces' scale."""
+        fill = pg.mkColor(self._text_colour)
+        fill.setAlpha(90)
+        return pg.PlotDataItem(
+            fan.time_s[: len(fan.error)],
+            fan.error + base,
+            pen=pg.mkPen(fill, width=1),
+            fillLevel=base,
+            brush=fill,
+        )
 
     def _place_scale_bar(self) -> None:
         left, right = self._box.viewRange()[0]
