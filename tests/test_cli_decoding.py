@@ -75,6 +75,7 @@ def test_a_kept_decoder_is_applied_and_scored(run, files, tmp_path):
     )
     assert status == 0
     assert f"{name}: R2" in printed
+    assert "of the name of one that the decoder was fitted to" in printed
     table = pd.read_csv(out)
     truth = np.load(files / "animal0.npz")[f"behaviour/{name}"]
     np.testing.assert_allclose(table["true"], truth[table["frame"]], rtol=1e-6)

@@ -70,6 +70,33 @@ def test_selectivity_of_chosen_columns_is_written(run, files, tmp_path):
     assert {"cue: d'", "position_cm: q"} < set(pd.read_csv(out))
 
 
+def test_columns_that_cannot_be_tested_are_told_and_left_out(run, files, tmp_path):
+    recording = read_traces_npz(files / "traces.npz")
+    trials = recording.trials[["start_frame", "stop_frame", "cue"]].assign(
+        once=["yes", *["no"] * 5], note=list("abcdef")
+    )
+    behaviour = recording.behaviour[["velocity_yaw_rad_per_s"]]
+    write_recording(
+        replace(recording, trials=trials, behaviour=behaviour), tmp_path / "odd.npz"
+    )
+    out = tmp_path / "selectivity.csv"
+    status, printed, _ = run("selectivity", tmp_path / "odd.npz", "--out", out, "--draws", 40)
+    assert status == 0
+    assert "left out" in printed
+    assert "'yes' of the column 'once' occurs in 1 trial" in printed
+    assert {"cue: d'", "velocity_yaw_rad_per_s: q"} < set(pd.read_csv(out))
+
+
+@pytest.mark.parametrize("command", ["embed", "cluster", "tokenize"])
+def test_what_is_read_is_not_written_over(run, files, command):
+    traces = files / "traces.npz"
+    before = traces.read_bytes()
+    status, _, errors = run(command, traces, "--out", traces, "--model", files / "model")
+    assert status == 1
+    assert "is what the command reads" in errors
+    assert traces.read_bytes() == before
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

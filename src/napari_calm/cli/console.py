@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeVar
@@ -77,12 +77,20 @@ def _bar() -> Iterator[ProgressBar]:
         yield bar
 
 
-def check_output(path: Path, *suffixes: str) -> None:
-    """Refuse a file that cannot be written, before the work and not after it."""
+def check_output(path: Path, *suffixes: str, reads: Iterable[Path | None] = ()) -> None:
+    """Refuse a file that cannot be written, or is one of those that are read.
+
+    It is said before the work and not after it.
+    """
     if path.suffix.lower() not in suffixes:
         raise CalmError(f"{path}: the name must end in {' or '.join(suffixes)}.")
     if path.is_dir():
         raise CalmError(f"{path}: is a folder; expected the name of a file to write.")
+    for place in reads:
+        if place is not None and place.resolve() == path.resolve():
+            raise CalmError(
+                f"{path}: is what the command reads and would be lost. Give another name."
+            )
 
 
 def print_table(frame: "pd.DataFrame", title: str) -> None:

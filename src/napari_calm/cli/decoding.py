@@ -158,9 +158,11 @@ def _check(
 ) -> None:
     """Say what is missing or contradicts itself before the work."""
     if out is not None:
-        check_output(out, *((".csv",) if apply is not None else (".csv", ".npz")))
+        check_output(
+            out, *((".csv",) if apply is not None else (".csv", ".npz")), reads=recordings
+        )
     if save is not None:
-        check_output(save, ".safetensors")
+        check_output(save, ".safetensors", reads=[*recordings, apply])
     if apply is not None:
         if names or save is not None:
             raise CalmError(

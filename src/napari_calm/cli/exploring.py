@@ -76,7 +76,7 @@ def embed(
     from ..explore.neuron_map import check_umap, pca_map, umap_map
     from ..io.tables import write_table
 
-    check_output(out, ".npz", ".csv", ".parquet")
+    check_output(out, ".npz", ".csv", ".parquet", reads=[recording, rois])
     if plane not in ("pca", "umap"):
         raise CalmError(f"--map: found {plane!r}; expected pca or umap.")
     if plane == "umap":
@@ -143,7 +143,7 @@ def cluster(
     from ..explore.cluster import cluster_steps
     from ..explore.files import write_clusters
 
-    check_output(out, ".npz", ".csv", ".parquet")
+    check_output(out, ".npz", ".csv", ".parquet", reads=[recording, rois])
     loaded = load_adapted(model, adaptation, device)
     read = read_with_bar(recording, frame_rate, rois, drop_unusable, cells_only)
     made = run_with_bar(
@@ -201,7 +201,7 @@ def selectivity(
     from ..explore.selectivity import feature_table, selectivity_steps
     from ..io.tables import write_table
 
-    check_output(out, ".csv", ".parquet")
+    check_output(out, ".csv", ".parquet", reads=[recording, rois])
     read = read_with_bar(recording, frame_rate, rois, drop_unusable, cells_only)
     names = column or telling_columns(read)
     if not names:
@@ -209,19 +209,26 @@ def selectivity(
             f"{recording}: there is no behaviour or trial column to test. It takes columns of "
             "one value a frame, or a trial table."
         )
-    found = [
-        run_with_bar(
-            selectivity_steps(
-                read,
-                name,
-                bins=bins,
-                draws=draws,
-                window_s=window_s if find_column(read, name).per_trial else None,
-                seed=seed,
-            )
+    found = []
+    for name in names:
+        per_trial = find_column(read, name).per_trial
+        steps = selectivity_steps(
+            read,
+            name,
+            bins=bins,
+            draws=draws,
+            window_s=window_s if per_trial else None,
+            seed=seed,
         )
-        for name in names
-    ]
+        try:
+            found.append(run_with_bar(steps))
+        except CalmError as error:
+            if column:
+                raise
+            # Of all columns those that cannot be tested are told and left out.
+            results.print(f"left out: {error}")
+    if not found:
+        raise CalmError(f"{recording}: none of the columns {', '.join(names)} can be tested.")
     write_table(feature_table(found), out)
     for one in found:
         results.print(one.verdict())

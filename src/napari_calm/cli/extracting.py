@@ -96,7 +96,7 @@ def extract(
         jobs = jobs_for(files, rois, out, **options)
         _say(run_with_bar(extract_many_steps(jobs, scheduler=scheduler, workers=workers)))
         return
-    check_output(out, ".npz")
+    check_output(out, ".npz", reads=[*map(Path, files), Path(rois)])
     paths = tuple(map(str, files)) if join else str(files[0])
     made = run_with_bar(
         extract_job_steps(ExtractionJob(paths, rois, str(out), **options))  # type: ignore[arg-type]

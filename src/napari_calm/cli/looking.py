@@ -77,7 +77,7 @@ def tokenize(
     from ..io.results import write_tokens
     from ..model.checkpoint import load_model
 
-    check_output(out, ".npz", ".csv", ".parquet")
+    check_output(out, ".npz", ".csv", ".parquet", reads=[recording, rois])
     loaded = load_model(model, device)
     source = read_with_bar(recording, frame_rate, rois, drop_unusable, cells_only)
     tokens = run_with_bar(loaded.tokenize_steps(source))
@@ -131,7 +131,7 @@ def forecast(
     from ..model.adaptation import load_adaptation
     from ..model.checkpoint import load_model
 
-    check_output(out, ".npz", ".csv", ".parquet")
+    check_output(out, ".npz", ".csv", ".parquet", reads=[recording, rois])
     loaded = load_model(model, device)
     if adaptation is not None:
         loaded = load_adaptation(adaptation).apply(loaded)

@@ -152,7 +152,7 @@ def adapt(
     from ..model.checkpoint import load_model
     from ..train.adapt import adapt_steps
 
-    check_output(out, ".safetensors")
+    check_output(out, ".safetensors", reads=[recording])
     loaded = load_model(model, device)
     source = read_with_bar(recording, frame_rate, rois, drop_unusable, cells_only)
     found = run_with_bar(adapt_steps(loaded, source, until_frame=until_frame, seed=seed))

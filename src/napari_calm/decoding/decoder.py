@@ -14,7 +14,7 @@ from .network_fit import FittedNetworks, sample_frames
 from .neuron_frames import NeuronFrames
 from .pooled import PooledReadout
 from .prepare import every_sample, smoothed
-from .scores import Interval, measure_of, score
+from .scores import SIGNIFICANT, Interval, measure_of, score
 from .settings import ANY_NEURONS, Settings
 from .states import FrameStates, represent_frames_steps
 from .target import Kind, Per, Target
@@ -208,13 +208,17 @@ class Decoder:
         shifts = np.linspace(least, values.size - least, N_SHIFTS).astype(int)
         null = [score(target, np.roll(values, shift), outputs) for shift in np.unique(shifts)]
         return Judgement(
-            self.name, measure_of(target), score(target, values, outputs), np.array(null)
+            self.name,
+            measure_of(target),
+            score(target, values, outputs),
+            np.array(null),
+            fitted_to_it=decoded.recording_name in self.recording_names,
         )
 
 
 @dataclass(frozen=True, eq=False)
 class Judgement:
-    """How well a decoder reads a recording that it was not fitted to.
+    """How well a kept decoder reads a recording.
 
     Parameters
     ----------
@@ -222,12 +226,16 @@ class Judgement:
     score : float
     null : numpy.ndarray, (shifts,)
         The same for the behaviour shifted in a circle.
+    fitted_to_it : bool
+        Whether the decoder was fitted to a recording of the same name: then the score says
+        how well it remembers, not how well it reads what is new.
     """
 
     name: str
     measure: str
     score: float
     null: np.ndarray
+    fitted_to_it: bool = False
 
     @property
     def p_value(self) -> float:
@@ -236,12 +244,18 @@ class Judgement:
 
     def verdict(self) -> str:
         """One sentence on what was found."""
-        beyond = "above" if self.p_value <= 0.05 else "not above"
+        beyond = "above" if self.p_value <= SIGNIFICANT else "not above"
+        if 1 / (1 + self.null.size) > SIGNIFICANT:
+            beyond = "with too few shifts to tell it from"
+        where = (
+            "in a recording of the name of one that the decoder was fitted to, which is no test"
+            if self.fitted_to_it
+            else "in a recording that the decoder was not fitted to"
+        )
         return (
-            f"{self.name}: {self.measure} {self.score:.3f} in a recording that the decoder was "
-            f"not fitted to, {beyond} the behaviour shifted in a circle (mean "
-            f"{self.null.mean():.3f}, 95 % below {np.quantile(self.null, 0.95):.3f}, "
-            f"p = {self.p_value:.3f})."
+            f"{self.name}: {self.measure} {self.score:.3f} {where}, {beyond} the behaviour "
+            f"shifted in a circle (mean {self.null.mean():.3f}, 95 % below "
+            f"{np.quantile(self.null, 0.95):.3f}, p = {self.p_value:.3f})."
         )
 
 

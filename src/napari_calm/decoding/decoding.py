@@ -10,10 +10,8 @@ from sklearn.metrics import confusion_matrix
 from .decoded import Decoded, class_columns, named, sample_table, true_values, values_of
 from .decoder import Decoder
 from .null import p_value
-from .scores import Interval, further_scores, measure_of, over_folds, score
+from .scores import SIGNIFICANT, Interval, further_scores, measure_of, over_folds, score
 from .target import Target
-
-SIGNIFICANT = 0.05
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -10,6 +10,8 @@ from sklearn.metrics import balanced_accuracy_score, r2_score
 from .target import Target
 
 LEVEL = 0.95
+# Of chance that is called a finding.
+SIGNIFICANT = 0.05
 
 
 @dataclass(frozen=True)

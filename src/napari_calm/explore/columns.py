@@ -108,7 +108,7 @@ def telling_columns(recording: Recording) -> list[str]:
             continue
         try:
             column = find_column(recording, name)
-        except RecordingError:
+        except CalmError:
             continue
         steps = np.diff(column.values[column.known])
         if not column.classes and ((steps > 0).all() or (steps < 0).all()):

@@ -140,7 +140,8 @@ def _add_to_copy(
             if MODULE in nwb.processing:
                 raise CalmError(
                     f"{source}: has results of napari-calm already (processing/{MODULE}). "
-                    "Take the file without them as the source."
+                    "Take the file without them as the source, or write a new file (--new on "
+                    "the command line, no copy_of in Python)."
                 )
             _fill(pynwb, nwb, recording, groups, tokens, forecast)
             file.write(nwb)

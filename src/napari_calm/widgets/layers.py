@@ -14,6 +14,8 @@ from .palette import neuron_colour, token_colours
 from .session import Session
 
 ROLE_KEY = "napari_calm_role"
+# On the layer of its ROIs, or of its traces where it has none.
+RECORDING_KEY = "napari_calm_recording"
 # On what comes of a model: its title, and whether it was adapted to the recording.
 MODEL_KEY, KIND_KEY = "napari_calm_model", "napari_calm_kind"
 ROIS = "CalM ROIs"
@@ -108,13 +110,14 @@ class SessionLayers:
                 footprints.label_image,
                 name=ROIS,
                 features=features,
-                metadata={ROLE_KEY: ROIS},
+                metadata={ROLE_KEY: ROIS, RECORDING_KEY: recording},
                 **arguments,
             )
             self._viewer.layers.selection.active = active
         else:
             rois.data = footprints.label_image
             rois.features = features
+            rois.metadata[RECORDING_KEY] = recording
             apply_geometry(rois, arguments)
         if rois.contour == 0:
             rois.contour, rois.opacity = 1, 1.0

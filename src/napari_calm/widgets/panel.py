@@ -16,11 +16,10 @@ from .forecast_section import ForecastSection
 from .job import Job
 from .job_bar import JobBar
 from .keys_button import KeysButton
-from .layers import SessionLayers
+from .layers import RECORDING_KEY, SessionLayers
 from .model_section import ModelSection
 from .neuron_colours import NeuronColours
 from .picking import RoiPicking
-from .recording_layers import RECORDING_KEY
 from .recording_section import RecordingSection
 from .session import session_of
 from .session_keeping import SessionKeeping

@@ -15,12 +15,11 @@ from ..core.progress import Progress, Steps
 from ..core.recording import Recording
 from .geometry import Geometry
 from .label_rows import rows_by_label
-from .layers import ROIS, ROLE_KEY, roi_features
+from .layers import RECORDING_KEY, ROIS, ROLE_KEY, roi_features
 from .origin import Origin
 
 # On a layer: the file or folder it was read from; on a recording's: how to read it again.
 PATH_KEY, ORIGIN_KEY = "napari_calm_path", "napari_calm_origin"
-RECORDING_KEY = "napari_calm_recording"
 FOOTPRINTS_KEY = "napari_calm_footprints"
 # On a movie: what the animal did in it, {"behaviour": table, "trials": table}.
 BEHAVIOUR_KEY = "napari_calm_behaviour"
