@@ -1,4 +1,5 @@
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -6,7 +7,7 @@ import pytest
 
 from napari_calm import cli
 from napari_calm.explore.files import read_clusters, read_embedding
-from napari_calm.io.traces import write_recording
+from napari_calm.io.traces import read_traces_npz, write_recording
 from napari_calm.model.calm import CalmModel
 from napari_calm.model.checkpoint import save_model
 from napari_calm.simulate.session import simulate_session

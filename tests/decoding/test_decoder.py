@@ -72,7 +72,7 @@ def test_a_decoder_of_some_animals_reads_another_with_other_neurons(
     found = decoder.judge(decoded, read_target(animals[0], "running"))
     assert found.score > 0.65
     assert found.p_value < 0.02
-    assert "not fitted to, above" in found.verdict()
+    assert ", above the behaviour shifted in a circle" in found.verdict()
 
 
 def test_numbers_are_read_in_another_animal(model, animals):

@@ -212,7 +212,8 @@ class Decoder:
             measure_of(target),
             score(target, values, outputs),
             np.array(null),
-            fitted_to_it=decoded.recording_name in self.recording_names,
+            recording_name=decoded.recording_name,
+            fitted_to=self.recording_names,
         )
 
 
@@ -226,16 +227,18 @@ class Judgement:
     score : float
     null : numpy.ndarray, (shifts,)
         The same for the behaviour shifted in a circle.
-    fitted_to_it : bool
-        Whether the decoder was fitted to a recording of the same name: then the score says
-        how well it remembers, not how well it reads what is new.
+    recording_name : str
+        What was read.
+    fitted_to : tuple of str
+        Names of the recordings that the decoder was fitted to.
     """
 
     name: str
     measure: str
     score: float
     null: np.ndarray
-    fitted_to_it: bool = False
+    recording_name: str = ""
+    fitted_to: tuple[str, ...] = ()
 
     @property
     def p_value(self) -> float:
@@ -247,11 +250,10 @@ class Judgement:
         beyond = "above" if self.p_value <= SIGNIFICANT else "not above"
         if 1 / (1 + self.null.size) > SIGNIFICANT:
             beyond = "with too few shifts to tell it from"
-        where = (
-            "in a recording of the name of one that the decoder was fitted to, which is no test"
-            if self.fitted_to_it
-            else "in a recording that the decoder was not fitted to"
-        )
+        where = f"in {self.recording_name}, by a decoder fitted to {', '.join(self.fitted_to)}"
+        if self.recording_name in self.fitted_to:
+            # Names are not unique, so it cannot be told for them.
+            where += " (of the same recording that would be no test)"
         return (
             f"{self.name}: {self.measure} {self.score:.3f} {where}, {beyond} the behaviour "
             f"shifted in a circle (mean {self.null.mean():.3f}, 95 % below "
