@@ -67,7 +67,9 @@ def test_trials_in_seconds_become_frames(tmp_path, recording):
         {"start_time": [0.0, 2.0, 80], "stop_time": [1.0, 2.4, 90], "cue": list("abc")}
     )
     table.to_csv(tmp_path / "t.csv", index=False)
-    found = with_behaviour(recording, tmp_path / "t.csv").trials
+    read = with_behaviour(recording, tmp_path / "t.csv")
+    assert read.notes == ("t.csv: 1 of 3 trials lie outside the recording and are left out.",)
+    found = read.trials
     inside = [(FRAMES >= 0) & (FRAMES < 1), (FRAMES >= 2) & (FRAMES < 2.4)]
     assert list(found["start_frame"]) == [int(np.flatnonzero(f)[0]) for f in inside]
     assert list(found["stop_frame"]) == [int(np.flatnonzero(f)[-1]) + 1 for f in inside]

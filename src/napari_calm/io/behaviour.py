@@ -90,7 +90,14 @@ def _with_trials(recording: Recording, table: pd.DataFrame, path: Path) -> Recor
         raise RecordingError(
             f"{path}: none of the {len(table)} trials lies in the recording. {clocks}"
         )
-    return replace(recording, trials=trials)
+    notes = recording.notes
+    if len(trials) < len(table):
+        left_out = len(table) - len(trials)
+        notes += (
+            f"{path.name}: {left_out} of {len(table)} trials lie outside the recording and are "
+            "left out.",
+        )
+    return replace(recording, trials=trials, notes=notes)
 
 
 def _with_samples(
