@@ -42,11 +42,15 @@ def main() -> int:
         for table in tables:
             # Figures are linked below, where they lie in the docs.
             text = re.sub(r"^!\[.*\]\(.*\)\n", "", table.read_text("utf-8"), flags=re.MULTILINE)
-            parts.append(re.sub(r"^#", "##", text, flags=re.MULTILINE).strip())
+            text = re.sub(r"^#", "##", text, flags=re.MULTILINE).strip()
+            heading, _, rest = text.partition("\n")
+            parts.append(f"{heading} ({folder.name})\n{rest}")
         for picture in sorted({path for glob in FIGURES for path in folder.glob(glob)}):
-            shutil.copy(picture, pictures / picture.name)
-            title = picture.stem.replace("_", " ")
-            parts.append(f"![{title}](results/{picture.name})")
+            # Several runs of one benchmark draw pictures of the same names.
+            name = f"{folder.name}-{picture.name}"
+            shutil.copy(picture, pictures / name)
+            title = Path(name).stem.replace("_", " ")
+            parts.append(f"![{title}](results/{name})")
     (options.docs / "results.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
     print(f"wrote {options.docs / 'results.md'}")
     return 0
