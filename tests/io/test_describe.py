@@ -90,3 +90,15 @@ def test_a_checkpoint_shows_its_config(tmp_path):
 def test_a_missing_path_is_told(tmp_path):
     with pytest.raises(RecordingError, match="no such file or folder"):
         describe(tmp_path / "nothing")
+
+
+def test_a_movie_that_was_cut_short_is_not_taken_for_rois(tmp_path):
+    frames = np.random.default_rng(0).integers(0, 900, (12, 64, 64)).astype(np.uint16)
+    path = tmp_path / "movie.tif"
+    with tifffile.TiffWriter(path) as tif:
+        for frame in frames:
+            tif.write(frame, contiguous=False)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: 64 * 64 * 2 + 600])
+    with pytest.raises(RecordingError, match=r"movie.tif: the TIFF file is truncated"):
+        describe(path)

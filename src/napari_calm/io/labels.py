@@ -9,6 +9,7 @@ from ..core.errors import RecordingError
 from ..core.footprints import Footprints
 from .npz import open_npz, write_npz
 from .tiff import open_tiff
+from .tiff_damage import check_complete
 
 _KEYS = ("data", "indices", "indptr", "shape", "image_shape")
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -118,6 +119,7 @@ def _read_label_image(path: Path) -> np.ndarray:
                 f"{path}: found {len(tif.pages)} pages; a label image has one. Is this the "
                 "movie?"
             )
+        check_complete(tif, str(path))
         labels: np.ndarray = np.squeeze(tif.series[0].asarray())
     return labels
 
