@@ -18,7 +18,6 @@ from .session_folder import is_session_folder
 from .suite2p import is_suite2p
 from .tables import TABLE_SUFFIXES
 from .tiff import TIFF_MAGIC, TIFF_SUFFIXES, open_tiff
-from .tiff_damage import check_complete
 from .tiff_files import tiff_files_in
 from .zarr_arrays import is_zarr
 
@@ -107,9 +106,6 @@ def _kind_of_file(path: Path) -> Kind:
     if magic[:4] in TIFF_MAGIC or suffix in TIFF_SUFFIXES:
         with open_tiff(path) as tif:
             single = len(tif.pages) == 1 and len(tif.series[0].shape) == 2
-            if single:
-                # What is left of a movie that was cut short looks like one image.
-                check_complete(tif, str(path))
         return Kind.IMAGE if single else Kind.MOVIE
     if magic == _PNG_MAGIC or suffix == ".png":
         return Kind.IMAGE
