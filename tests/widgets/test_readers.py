@@ -37,7 +37,8 @@ def test_results_become_outlined_rois_with_features_and_their_recording(
     rois = viewer.layers[layers.ROIS]
     np.testing.assert_array_equal(rois.data, recording.footprints.label_image)
     assert rois.axis_labels == ("y", "x")
-    assert list(rois.features["index"]) == [1, 2, 3, 4]
+    # One row a label, the background among them.
+    assert list(rois.features["index"]) == [0, 1, 2, 3, 4]
     np.testing.assert_allclose(rois.metadata[RECORDING_KEY].traces, recording.traces, rtol=1e-6)
 
 
