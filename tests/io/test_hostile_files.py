@@ -5,11 +5,13 @@ hypothesis chooses; CALM_FUZZ_EXAMPLES says how many (40).
 """
 
 import os
+import shutil
 import struct
 import warnings
 
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 import roifile
 import scipy.sparse as sp
@@ -148,6 +150,26 @@ def table(path):
     path.write_text("\n".join(lines))
 
 
+def ome_tiff(path):
+    frames = RNG.integers(0, 900, (6, 12, 16)).astype(np.uint16)
+    facts = {"axes": "TYX", "TimeIncrement": 0.2, "PhysicalSizeX": 1.5, "PhysicalSizeY": 1.5}
+    tifffile.imwrite(path, frames, ome=True, metadata=facts)
+
+
+def nwb_movie(path):
+    with h5py.File(path, "w") as file:
+        file.attrs["nwb_version"] = "2.7.0"
+        series = file.create_group("acquisition/movie")
+        series.attrs["neurodata_type"] = "OnePhotonSeries"
+        series["data"] = RNG.integers(0, 99, (8, 16, 12))
+        series["starting_time"] = 0.0
+        series["starting_time"].attrs["rate"] = 10.0
+
+
+def parquet(path):
+    pd.DataFrame(RNG.normal(size=(20, 3)), columns=["a", "b", "c"]).to_parquet(path)
+
+
 RECORDING = lambda path: read_recording(path, frame_rate_hz=5.0)  # noqa: E731
 CASES = {
     "tiff": ("m.tif", tiff, lambda p: np.asarray(open_movie(p).frames)),
@@ -157,11 +179,14 @@ CASES = {
     "caiman": ("c.hdf5", caiman, RECORDING),
     "extract": ("e.mat", extract, RECORDING),
     "nwb": ("n.nwb", nwb, RECORDING),
+    "ome tiff": ("m.ome.tif", ome_tiff, open_movie),
+    "nwb movie": ("m.nwb", nwb_movie, open_movie),
     "imagej": ("r.zip", imagej, read_rois),
     "cellpose": ("m_seg.npy", cellpose, read_rois),
     "traces": ("t.npz", traces, RECORDING),
     "array": ("t.npy", array, RECORDING),
     "table": ("t.csv", table, RECORDING),
+    "parquet": ("t.parquet", parquet, RECORDING),
 }
 
 
@@ -225,6 +250,46 @@ def test_a_damaged_zarr_folder_is_told(tmp_path_factory, damage, name):
         path.write_bytes(damaged(path.read_bytes(), damage))
     # Opening decodes the first frame: what does not fit is told at once.
     told(lambda path: np.asarray(open_movie(path).frames[0]), folder)
+
+
+@pytest.fixture
+def minian_results(tmp_path):
+    folder = tmp_path / "minian"
+    arrays = {"A": images(), "C": RNG.normal(size=(3, 20))}
+    for name, data in arrays.items():
+        group = zarr.open_group(folder / f"{name}.zarr", mode="w", zarr_format=2)
+        group.create_array(name, data=data, chunks=(3, *data.shape[1:]))
+        group.create_array("unit_id", data=np.arange(3))
+        axes = ["height", "width"] if name == "A" else ["frame"]
+        group[name].attrs["_ARRAY_DIMENSIONS"] = ["unit_id", *axes]
+    return folder
+
+
+@LIMITS
+@given(DAMAGE, st.floats(0, 0.999))
+def test_a_damaged_suite2p_folder_is_told(tmp_path_factory, suite2p_plane, damage, which):
+    check_folder(tmp_path_factory.mktemp("s"), suite2p_plane, damage, which)
+
+
+@LIMITS
+@given(DAMAGE, st.floats(0, 0.999))
+def test_a_damaged_minian_folder_is_told(tmp_path_factory, minian_results, damage, which):
+    check_folder(tmp_path_factory.mktemp("m"), minian_results, damage, which)
+
+
+def check_folder(place, whole_folder, damage, which):
+    """Damage one file of a folder and read it."""
+    folder = place / whole_folder.name
+    shutil.copytree(whole_folder, folder)
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    hurt = files[int(which * len(files))]
+    hurt.write_bytes(damaged(hurt.read_bytes(), damage))
+    for look in (RECORDING, describe):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            said = told(look, folder)
+        assert said is None or str(folder) in said
+    shutil.rmtree(place)
 
 
 def test_an_npy_header_that_announces_more_than_memory_is_refused(tmp_path):
