@@ -17,25 +17,20 @@ it. Writes decode.json and decode.md to OUT.
 """
 
 import argparse
-import hashlib
 import json
-import os
-import platform
 import shutil
-import subprocess
 import sys
-import time
 from collections.abc import Callable, Sequence
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from decode_oracle import oracle_scores
 from decode_report import as_markdown
 from decode_tasks import VARIABLES, read_labelled, test_files
 from forecast_protocol import DEFAULT_RATE_HZ
+from found import kept
+from provenance import provenance
 
 from napari_calm.core.atomic import replacing
 from napari_calm.core.errors import CalmError
@@ -118,7 +113,7 @@ def simulated(options: argparse.Namespace, model: CalmModel) -> list[dict[str, A
                     for variable in ("cue", "choice", *VELOCITIES)
                 }
 
-            entry = kept(options, model, [session.recording], f"simulated {name}", scores)
+            entry = remembered(options, model, [session.recording], f"simulated {name}", scores)
             found.append({"name": name, "neurons": neurons, "variables": entry})
     return found
 
@@ -155,7 +150,7 @@ def real(
                         )
 
                     title = f"{species} {path.stem} {variable}"
-                    entry = kept(options, model, [recording], title, scores)
+                    entry = remembered(options, model, [recording], title, scores)
                     found.append(
                         {"species": species, "name": path.stem, "variable": variable} | entry
                     )
@@ -202,7 +197,7 @@ def transfer(
                 "p": judged.p_value,
             }
 
-        entry = kept(options, model, [worm, *others], f"transfer {worm.name}", scores)
+        entry = remembered(options, model, [worm, *others], f"transfer {worm.name}", scores)
         found.append({"name": worm.name, "others": len(others)} | entry)
     return found
 
@@ -230,7 +225,7 @@ def told(found: Decoding) -> dict[str, Any]:
     }
 
 
-def kept(
+def remembered(
     options: argparse.Namespace,
     model: CalmModel,
     recordings: Sequence[Recording],
@@ -238,47 +233,24 @@ def kept(
     scores: Callable[[], dict[str, Any]],
 ) -> dict[str, Any]:
     """Take from the folder what was found before with the same data, model and settings."""
-    path = options.out / "found" / f"{title.replace(' ', '_')}.json"
-    print_of = hashlib.sha256()
-    for recording in recordings:
-        print_of.update(recording.traces.tobytes())
-        for columns in (recording.behaviour, recording.trials):
-            if columns is not None:
-                print_of.update(columns.to_csv().encode())
-    for name, values in sorted(model.state_dict().items()):
-        print_of.update(name.encode() + values.cpu().numpy().tobytes())
-    fingerprint = f"{print_of.hexdigest()[:16]} {VERSION} {options.seed} {options.shifts}"
-    if path.exists():
-        known = json.loads(path.read_text())
-        if known["fingerprint"] == fingerprint:
-            return dict(known["found"])
-    began = time.perf_counter()
-    found = scores()
-    with replacing(path) as partial:
-        partial.write_text(json.dumps({"fingerprint": fingerprint, "found": found}))
-    print(f"{title}: {time.perf_counter() - began:.1f} s", file=sys.stderr, flush=True)
-    return found
+    return kept(
+        options.out / "found",
+        title,
+        scores,
+        recordings=recordings,
+        models=[model],
+        settings=(VERSION, options.seed, options.shifts),
+    )
 
 
 def about(options: argparse.Namespace, model: CalmModel) -> dict[str, Any]:
     """Where the numbers come from."""
-    git = subprocess.run(
-        ["git", "describe", "--always", "--dirty", "--exclude=*"],
-        cwd=Path(__file__).parent,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
     settings = ("seed", "sim_seed", "animals", "trials", "shifts", "most_files", "quick")
-    return {
-        "date": date.today().isoformat(),
-        "commit": git.stdout.strip() or "unknown",
-        "machine": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores",
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-        "model": model.title,
-        **{name: getattr(options, name) for name in settings},
-    }
+    return (
+        provenance()
+        | {"model": model.title}
+        | {name: getattr(options, name) for name in settings}
+    )
 
 
 def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:

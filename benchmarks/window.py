@@ -15,7 +15,6 @@ import argparse
 import gc
 import json
 import os
-import platform
 import tempfile
 import time
 from collections.abc import Callable
@@ -23,6 +22,7 @@ from pathlib import Path
 
 import napari
 import numpy as np
+from provenance import provenance
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication
 
@@ -162,8 +162,7 @@ def measure(args: argparse.Namespace) -> dict:
         "pixels": pixels,
         "samples": args.samples,
         "horizon_s": args.horizon_s,
-        "cores": os.cpu_count(),
-        "machine": platform.processor() or platform.machine(),
+        "about": provenance(),
         "jobs": jobs,
     }
 
@@ -257,7 +256,7 @@ def as_markdown(result: dict) -> str:
     head = (
         f"{result['model']} on {result['device']}, {result['neurons']} neurons x "
         f"{result['frames']} frames, {result['samples']} samples, {result['horizon_s']:g} s "
-        f"horizon, {result['cores']} cores\n\n"
+        f"horizon, {result['about']['machine']}, commit {result['about']['commit']}\n\n"
         "| job | seconds in the worker | longest gap meanwhile (ms) | 99 % of them below (ms) "
         "| longest gap drawing the result (ms) |\n|---|---|---|---|---|\n"
     )
