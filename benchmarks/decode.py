@@ -11,6 +11,8 @@
    the same decoder without the model, and shifted behaviour. Recordings on which methods were
    chosen (`decode_tasks.CHOSEN_ON`) are left out.
 3. A decoder fitted to the other worms and applied to one that it has not seen.
+4. With --adapt: the later half of each recording, with states of the model as it is and of the
+   model adapted to the traces of the earlier half.
 
 What was found is kept in OUT/found, so that an interrupted run continues; --restart forgets
 it. Writes decode.json and decode.md to OUT.
@@ -25,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from decode_adapted import adapted_scores
 from decode_oracle import oracle_scores
 from decode_report import as_markdown
 from decode_tasks import VARIABLES, read_labelled, test_files
@@ -66,6 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         result["simulated"] = simulated(options, model)
         result["real"] = real(options, model, result["left_out"])
         result["transfer"] = transfer(options, model, result["left_out"])
+        result["adapted"] = adapted(options, model, result["left_out"])
     except CalmError as error:
         print(error, file=sys.stderr)
         return 2
@@ -225,6 +229,30 @@ def told(found: Decoding) -> dict[str, Any]:
     }
 
 
+def adapted(
+    options: argparse.Namespace, model: CalmModel, left_out: list[str]
+) -> list[dict[str, Any]]:
+    """Decode the later half of recordings without and with adapting to the earlier half."""
+    if not options.adapt:
+        return []
+    found = []
+    for species in options.species:
+        most = options.most_files.get("adapt", options.most_files["any"])
+        for path in test_files(options.data, species, most):
+            try:
+                recording = read_labelled(species, path, options.default_rate)
+
+                def scores(species: str = species, recording: Recording = recording) -> dict:
+                    return adapted_scores(model, recording, VARIABLES[species], options.seed)
+
+                title = f"adapted {species} {path.stem}"
+                entry = remembered(options, model, [recording], title, scores)
+                found.append({"species": species, "name": path.stem} | entry)
+            except CalmError as error:
+                left_out.append(str(error))
+    return found
+
+
 def remembered(
     options: argparse.Namespace,
     model: CalmModel,
@@ -266,7 +294,8 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
         nargs="+",
         default=["4", "bee=6", "mouse_position=2"],
         metavar="N|SPECIES=N",
-        help="recordings of each species, evenly spaced by name; transfer=N: tested worms",
+        help="recordings of each species, evenly spaced by name; transfer=N: tested worms; "
+        "adapt=N: each species' adapted ones",
     )
     add("--animals", type=int, default=3, help="simulated animals of each size; 0: none")
     add("--neurons", type=int, nargs="+", default=[100])
@@ -276,6 +305,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--default-rate", type=float, default=DEFAULT_RATE_HZ)
     add("--seed", type=int, default=0)
     add("--without-transfer", action="store_true")
+    add("--adapt", action="store_true", help="also adapt the model; adds minutes a recording")
     add("--quick", action="store_true", help="one small simulated animal, one file a species")
     add("--restart", action="store_true", help="forget what was found before")
     options = parser.parse_args(arguments)

@@ -37,7 +37,7 @@ def kept(
         that tells it apart.
     """
     path = folder / f"{title.replace(' ', '_')}.json"
-    fingerprint = f"{_print_of(recordings, models)} {settings}"
+    fingerprint = f"{_print_of(recordings, models)} {' '.join(map(str, settings))}"
     if path.exists():
         known = json.loads(path.read_text())
         if known["fingerprint"] == fingerprint:
