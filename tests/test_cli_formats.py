@@ -130,3 +130,36 @@ def test_what_a_reader_decided_is_said(run, tmp_path, traces):
     arguments = ["export", tmp_path / "t.npy", "--frame-rate", 5, "--out", tmp_path / "t.csv"]
     assert "note: 50 neurons x 20 frames" in run(*arguments)[2]
     assert run(*arguments, "--transpose")[2].strip() == ""
+
+
+def test_every_command_that_opens_a_recording_lets_its_axes_be_exchanged(run):
+    for command in (
+        *("info", "extract", "export", "tokenize", "forecast", "adapt"),
+        *("embed", "cluster", "selectivity", "decode"),
+    ):
+        assert run(command, "--help")[0] == 0
+        options = {
+            name for each in app_command(command).params for name in getattr(each, "opts", ())
+        }
+        assert {"--transpose", "--channel", "--plane"} <= options, command
+
+
+def app_command(name):
+    """The click command behind a name."""
+    import typer
+
+    from napari_calm.cli.app import app
+
+    return typer.main.get_command(app).commands[name]
+
+
+def test_a_table_of_frames_by_neurons_is_read_either_way(run, tmp_path):
+    values = np.random.default_rng(2).normal(size=(40, 3))
+    np.save(tmp_path / "t.npy", values)
+    arguments = ["--frame-rate", 5, "--column", "x", "--out", tmp_path / "s.csv"]
+    status, _, err = run("selectivity", tmp_path / "t.npy", *arguments)
+    assert status == 1
+    assert "give --transpose" in err
+    status, _, err = run("selectivity", tmp_path / "t.npy", "--transpose", *arguments)
+    assert status == 1
+    assert "give --transpose" not in err

@@ -26,7 +26,7 @@ def test_the_only_dataset_of_three_axes_is_the_movie(path, frames):
 
 def test_frames_are_read_in_the_chunks_of_the_file_and_nothing_stays_open(path, frames):
     movie = open_movie(path)
-    assert movie.frames.chunks[0] == (8,) * 5
+    assert movie.frames.chunks[0] == 8
     np.testing.assert_array_equal(np.asarray(movie.frames[30:3:-7]), frames[30:3:-7])
     with h5py.File(path, "r+") as file:
         file["mov"][5] = 0

@@ -1,3 +1,4 @@
+import h5py
 import numpy as np
 import pytest
 import tifffile
@@ -234,3 +235,59 @@ def test_shapes_are_rois_with_their_overlaps(viewer, panel, press):
     masks = shapes.to_masks(mask_shape=(30, 40))
     np.testing.assert_array_equal(found.weights.toarray().reshape(2, 30, 40) > 0, masks)
     assert (found.overlap_share > 0).all()
+
+
+def write_nwb_without_images(path):
+    """Square masks on a square image: nothing shows which axis comes first."""
+    masks = np.zeros((3, 20, 20), np.float32)
+    for roi in range(3):
+        masks[roi, 2 : 5 + roi, 5 + 4 * roi : 8 + 4 * roi] = 1
+    with h5py.File(path, "w") as file:
+        file.attrs["nwb_version"] = "2.7.0"
+        table = file.create_group("processing/ophys/seg/PlaneSegmentation")
+        table.attrs["neurodata_type"] = "PlaneSegmentation"
+        table["id"], table["image_mask"] = np.arange(3), masks
+        series = file.create_group("processing/ophys/DfOverF/traces")
+        series.attrs["neurodata_type"] = "RoiResponseSeries"
+        series.parent.attrs["neurodata_type"] = "DfOverF"
+        series["data"] = np.random.default_rng(0).normal(size=(60, 3))
+        series["timestamps"] = np.arange(60) / 10
+        series.create_dataset("rois", data=np.arange(3)).attrs["table"] = table.ref
+    return masks
+
+
+def test_where_nwb_leaves_the_axes_open_the_window_offers_to_exchange_them(
+    viewer, panel, press, qtbot, tmp_path
+):
+    masks = write_nwb_without_images(tmp_path / "n.nwb").sum(axis=0)
+    section = panel.recording
+    assert section.exchange.isHidden()
+    viewer.open(str(tmp_path / "n.nwb"), plugin="napari-calm")
+    assert not section.exchange.isHidden()
+    assert "'Exchange axes'" in section.result.text()
+    # The format has x first.
+    np.testing.assert_array_equal(viewer.layers[layers.ROIS].data > 0, masks.T > 0)
+    for expected, option in ((masks, "--no-transpose"), (masks.T, "--transpose")):
+        press(panel, section.exchange)
+        # The layers of the former reading go when napari is done with the new ones.
+        qtbot.wait(50)
+        (rois,) = (each for each in viewer.layers if each.name.startswith(layers.ROIS))
+        np.testing.assert_array_equal(rois.data > 0, expected > 0)
+        assert panel.session.origin.command().endswith(option)
+        made = {}
+        exec("\n".join(["import napari_calm", *panel.session.origin.python()]), made)
+        weights = made["recording"].footprints.weights.toarray()
+        np.testing.assert_array_equal(
+            weights, panel.session.recording.footprints.weights.toarray()
+        )
+        # Whoever exchanged them once can exchange them back.
+        assert not section.exchange.isHidden()
+
+
+def test_every_kind_of_behaviour_file_can_be_chosen(panel, monkeypatch):
+    asked = []
+    dialog = "napari_calm.widgets.behaviour_row.QFileDialog.getOpenFileName"
+    monkeypatch.setattr(dialog, lambda *arguments: asked.append(arguments[3]) or ("", ""))
+    panel.recording.behaviour._ask_for_table()
+    for suffix in ("csv", "tsv", "parquet", "npz", "nwb"):
+        assert f"*.{suffix}" in asked[0]

@@ -13,11 +13,14 @@ from .options import (
     DEFAULT_MODEL,
     AdaptationFile,
     CellsOnly,
+    Channel,
     Device,
     DropUnusable,
     FrameRate,
     Model,
+    Plane,
     Rois,
+    Transpose,
     load_adapted,
     read_with_bar,
 )
@@ -115,6 +118,9 @@ def decode(
     rois: Rois = None,
     drop_unusable: DropUnusable = False,
     cells_only: CellsOnly = False,
+    channel: Channel = None,
+    plane: Plane = None,
+    transpose: Transpose = None,
 ) -> None:
     """Read behaviour, stimulus or state from the population, beside what costs nothing."""
     from ..decoding.settings import Settings
@@ -136,7 +142,17 @@ def decode(
     )
     loaded = load_adapted(model, adaptation, device)
     read = [
-        read_with_bar(path, frame_rate, rois, drop_unusable, cells_only) for path in recordings
+        read_with_bar(
+            path,
+            frame_rate,
+            rois,
+            drop_unusable,
+            cells_only,
+            channel=channel,
+            plane=plane,
+            transpose=transpose,
+        )
+        for path in recordings
     ]
     if apply is not None:
         for path, recording in zip(recordings, read, strict=True):

@@ -12,13 +12,16 @@ from .options import (
     DEFAULT_MODEL,
     AdaptationFile,
     CellsOnly,
+    Channel,
     Device,
     DropUnusable,
     FrameRate,
     Model,
     Out,
+    Plane,
     RecordingPath,
     Rois,
+    Transpose,
     load_adapted,
     read_with_bar,
 )
@@ -57,7 +60,7 @@ def embed(
     out: Out,
     source: SourceName = "auto",
     column: Columns = None,
-    plane: Annotated[
+    map_name: Annotated[
         str,
         typer.Option("--map", help="Coordinates for a scatter plot, CSV only: pca or umap."),
     ] = "pca",
@@ -69,6 +72,9 @@ def embed(
     rois: Rois = None,
     drop_unusable: DropUnusable = False,
     cells_only: CellsOnly = False,
+    channel: Channel = None,
+    plane: Plane = None,
+    transpose: Transpose = None,
 ) -> None:
     """Write one vector a neuron, in which neurons of like function lie close."""
     from ..explore.embed import embed_steps
@@ -77,17 +83,26 @@ def embed(
     from ..io.tables import write_table
 
     check_output(out, ".npz", ".csv", ".parquet", reads=[recording, rois])
-    if plane not in ("pca", "umap"):
-        raise CalmError(f"--map: found {plane!r}; expected pca or umap.")
-    if plane == "umap":
+    if map_name not in ("pca", "umap"):
+        raise CalmError(f"--map: found {map_name!r}; expected pca or umap.")
+    if map_name == "umap":
         check_umap()
     loaded = load_adapted(model, adaptation, device)
-    read = read_with_bar(recording, frame_rate, rois, drop_unusable, cells_only)
+    read = read_with_bar(
+        recording,
+        frame_rate,
+        rois,
+        drop_unusable,
+        cells_only,
+        channel=channel,
+        plane=plane,
+        transpose=transpose,
+    )
     made = run_with_bar(
         embed_steps(loaded, read, source=cast("Source", source), columns=column, seed=seed)
     )
     if out.suffix.lower() != ".npz":
-        layout = umap_map(made, seed=seed) if plane == "umap" else pca_map(made)
+        layout = umap_map(made, seed=seed) if map_name == "umap" else pca_map(made)
         table = made.table()
         table.insert(2, "x", layout.points[:, 0])
         table.insert(3, "y", layout.points[:, 1])
@@ -138,6 +153,9 @@ def cluster(
     rois: Rois = None,
     drop_unusable: DropUnusable = False,
     cells_only: CellsOnly = False,
+    channel: Channel = None,
+    plane: Plane = None,
+    transpose: Transpose = None,
 ) -> None:
     """Part neurons into functional clusters, say how stable they are and what marks each."""
     from ..explore.cluster import cluster_steps
@@ -145,7 +163,16 @@ def cluster(
 
     check_output(out, ".npz", ".csv", ".parquet", reads=[recording, rois])
     loaded = load_adapted(model, adaptation, device)
-    read = read_with_bar(recording, frame_rate, rois, drop_unusable, cells_only)
+    read = read_with_bar(
+        recording,
+        frame_rate,
+        rois,
+        drop_unusable,
+        cells_only,
+        channel=channel,
+        plane=plane,
+        transpose=transpose,
+    )
     made = run_with_bar(
         cluster_steps(
             loaded,
@@ -195,6 +222,9 @@ def selectivity(
     rois: Rois = None,
     drop_unusable: DropUnusable = False,
     cells_only: CellsOnly = False,
+    channel: Channel = None,
+    plane: Plane = None,
+    transpose: Transpose = None,
 ) -> None:
     """Say which neurons follow which behaviour or trial column: d', p and q of each."""
     from ..explore.columns import find_column, telling_columns
@@ -202,7 +232,16 @@ def selectivity(
     from ..io.tables import write_table
 
     check_output(out, ".csv", ".parquet", reads=[recording, rois])
-    read = read_with_bar(recording, frame_rate, rois, drop_unusable, cells_only)
+    read = read_with_bar(
+        recording,
+        frame_rate,
+        rois,
+        drop_unusable,
+        cells_only,
+        channel=channel,
+        plane=plane,
+        transpose=transpose,
+    )
     names = column or telling_columns(read)
     if not names:
         raise CalmError(

@@ -9,9 +9,11 @@ from .app import app
 from .console import results
 from .options import (
     CellsOnly,
+    Channel,
     Dataset,
     DropUnusable,
     FrameRate,
+    Plane,
     RecordingPath,
     Rois,
     Transpose,
@@ -63,6 +65,8 @@ def export(
     drop_unusable: DropUnusable = False,
     cells_only: CellsOnly = False,
     dataset: Dataset = None,
+    channel: Channel = None,
+    plane: Plane = None,
     transpose: Transpose = None,
 ) -> None:
     """Write a recording, and what was made of it, for other programs."""
@@ -77,6 +81,8 @@ def export(
         drop_unusable,
         cells_only,
         dataset=dataset,
+        channel=channel,
+        plane=plane,
         transpose=transpose,
         behaviour=behaviour or (),
     )

@@ -72,6 +72,9 @@ def tokenize(
     rois: Rois = None,
     drop_unusable: DropUnusable = False,
     cells_only: CellsOnly = False,
+    channel: Channel = None,
+    plane: Plane = None,
+    transpose: Transpose = None,
 ) -> None:
     """Write the tokens of every neuron over the whole recording."""
     from ..io.results import write_tokens
@@ -79,7 +82,16 @@ def tokenize(
 
     check_output(out, ".npz", ".csv", ".parquet", reads=[recording, rois])
     loaded = load_model(model, device)
-    source = read_with_bar(recording, frame_rate, rois, drop_unusable, cells_only)
+    source = read_with_bar(
+        recording,
+        frame_rate,
+        rois,
+        drop_unusable,
+        cells_only,
+        channel=channel,
+        plane=plane,
+        transpose=transpose,
+    )
     tokens = run_with_bar(loaded.tokenize_steps(source))
     write_tokens(tokens, out)
     results.print(
@@ -124,6 +136,9 @@ def forecast(
     rois: Rois = None,
     drop_unusable: DropUnusable = False,
     cells_only: CellsOnly = False,
+    channel: Channel = None,
+    plane: Plane = None,
+    transpose: Transpose = None,
 ) -> None:
     """Forecast every neuron from a start frame, and score it where the truth is known."""
     from ..analysis.skill import forecast_skill
@@ -135,7 +150,16 @@ def forecast(
     loaded = load_model(model, device)
     if adaptation is not None:
         loaded = load_adaptation(adaptation).apply(loaded)
-    source = read_with_bar(recording, frame_rate, rois, drop_unusable, cells_only)
+    source = read_with_bar(
+        recording,
+        frame_rate,
+        rois,
+        drop_unusable,
+        cells_only,
+        channel=channel,
+        plane=plane,
+        transpose=transpose,
+    )
     made = run_with_bar(
         loaded.forecast_steps(
             source,

@@ -11,12 +11,15 @@ from .console import check_output, messages, print_table, results, run_with_bar
 from .options import (
     DEFAULT_MODEL,
     CellsOnly,
+    Channel,
     Device,
     DropUnusable,
     FrameRate,
     Model,
+    Plane,
     RecordingPath,
     Rois,
+    Transpose,
     read_with_bar,
 )
 
@@ -147,6 +150,9 @@ def adapt(
     rois: Rois = None,
     drop_unusable: DropUnusable = False,
     cells_only: CellsOnly = False,
+    channel: Channel = None,
+    plane: Plane = None,
+    transpose: Transpose = None,
 ) -> None:
     """Fit a model to one recording, backbone frozen; kept only where it helps."""
     from ..model.checkpoint import load_model
@@ -154,7 +160,16 @@ def adapt(
 
     check_output(out, ".safetensors", reads=[recording])
     loaded = load_model(model, device)
-    source = read_with_bar(recording, frame_rate, rois, drop_unusable, cells_only)
+    source = read_with_bar(
+        recording,
+        frame_rate,
+        rois,
+        drop_unusable,
+        cells_only,
+        channel=channel,
+        plane=plane,
+        transpose=transpose,
+    )
     found = run_with_bar(adapt_steps(loaded, source, until_frame=until_frame, seed=seed))
     found.save(out)
     results.print(found.verdict())

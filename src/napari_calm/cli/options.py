@@ -76,6 +76,8 @@ def read_with_bar(
     cells_only: bool,
     *,
     dataset: str | None = None,
+    channel: int | None = None,
+    plane: int | None = None,
     transpose: bool | None = None,
     behaviour: Sequence[Path] = (),
 ) -> Recording:
@@ -91,6 +93,8 @@ def read_with_bar(
             drop_unusable=drop_unusable,
             cells_only=cells_only,
             dataset=dataset,
+            channel=channel,
+            plane=plane,
             transpose=transpose,
             behaviour=behaviour,
         )

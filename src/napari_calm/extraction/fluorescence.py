@@ -72,12 +72,14 @@ def fluorescence_steps(
     weights = weights.astype(precise)
     weights.indices = weights.indices.astype(np.int32)
     fluorescence = np.empty((weights.shape[0], movie.n_frames), np.float32)
+    # One place for the numbers of a frame: new memory for each costs more than the sums.
+    numbers = np.empty(weights.shape[1], precise)
     for start, stop in _blocks(movie.frames):
         block = _read(movie.frames, start, stop, where).reshape(stop - start, -1)
         means = np.empty((stop - start, weights.shape[0]), np.float32)
         for mean, image in zip(means, block, strict=True):
-            some = image if pixels is None else image[pixels]
-            mean[:] = weights @ some.astype(precise)
+            numbers[:] = image if pixels is None else image[pixels]
+            mean[:] = weights @ numbers
         fluorescence[:, start:stop] = means.T
         _let_go(movie.frames)
         if not allow_nan:

@@ -83,7 +83,7 @@ def extract_job_steps(job: ExtractionJob) -> Steps[Extracted]:
         plane=job.plane,
         transpose=job.transpose,
     )
-    footprints = read_rois(job.rois, image_shape=movie.image_shape)
+    footprints = read_rois(job.rois, image_shape=movie.image_shape, transpose=job.transpose)
     recording = yield from extract_steps(
         movie,
         footprints,

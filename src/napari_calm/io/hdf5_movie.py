@@ -15,8 +15,6 @@ from .tiff import check_decodes
 
 _RATE_NAMES = ("frame_rate_hz", "frame_rate", "fps", "fs", "fr", "rate")
 _MOST_LISTED = 12
-# A chunk of more frames than this is cut where the file's own chunks allow it.
-_MOST_CHUNK_BYTES = 32 * 2**20
 
 
 def read_hdf5_movie(
@@ -85,18 +83,15 @@ def hdf5_frames(path: Path, name: str, *, transposed: bool = False) -> Any:
         dtype = found.dtype
     if transposed:
         height, width = width, height
-    frame_bytes = max(1, height * width * dtype.itemsize)
-    per_chunk = min(chunk_frames, n_frames, max(1, _MOST_CHUNK_BYTES // frame_bytes))
     read = partial(_read_frames, path, name, transposed)
-    return FramesOnDemand((n_frames, height, width), dtype, read).as_dask(per_chunk)
+    return FramesOnDemand((n_frames, height, width), dtype, read, frames_per_chunk=chunk_frames)
 
 
-def _read_frames(path: Path, name: str, transposed: bool, frames: np.ndarray) -> np.ndarray:
+def _read_frames(path: Path, name: str, transposed: bool, start: int, stop: int) -> np.ndarray:
     with open_hdf5(path) as file:
         found = file[name]
-        step = int(frames[1] - frames[0]) if frames.size > 1 else 1
-        block = np.asarray(found[int(frames[0]) : int(frames[-1]) + 1 : step])
-        block = block.reshape(len(frames), *_movie_lengths(found)[1:])
+        block = np.asarray(found[start:stop])
+        block = block.reshape(stop - start, *_movie_lengths(found)[1:])
     return block.transpose(0, 2, 1) if transposed else block
 
 

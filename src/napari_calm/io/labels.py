@@ -38,7 +38,7 @@ def read_footprints(
         with open_npz(path) as arrays:
             found = footprints_from_arrays(dict(arrays), source=str(path))
     else:
-        found = Footprints.from_label_image(_read_label_image(path), source=str(path))
+        found = Footprints.from_label_image(read_label_image(path), source=str(path))
     return check_size(found, image_shape, path)
 
 
@@ -110,7 +110,14 @@ def footprints_from_arrays(arrays: dict[str, np.ndarray], *, source: str) -> Foo
     return Footprints(weights, (height, width), labels, source)
 
 
-def _read_label_image(path: Path) -> np.ndarray:
+def read_label_image(path: Path) -> np.ndarray:
+    """Read the only image of a TIFF or PNG file, (height, width).
+
+    Raises
+    ------
+    RecordingError
+        If the file cannot be read, or holds several images.
+    """
     if path.suffix.lower() == ".png":
         return _read_png(path)
     with open_tiff(path) as tif:

@@ -157,8 +157,8 @@ def _orientation(
             return better < 0, ()
     return True, (
         "nothing in the file tells which axis of the ROI masks comes first; x is taken, as "
-        "the format says. If ROIs and image do not match, transpose the ROIs (--transpose or "
-        "--no-transpose, transpose= in Python).",
+        "the format says. If ROIs and image do not match, exchange the axes (--transpose or "
+        "--no-transpose, transpose= in Python, 'Exchange axes' in the window).",
     )
 
 

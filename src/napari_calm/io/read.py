@@ -162,7 +162,7 @@ def read_recording_steps(
                 plane=plane,
                 transpose=transpose,
             )
-            footprints = read_rois(rois, image_shape=movie.image_shape)
+            footprints = read_rois(rois, image_shape=movie.image_shape, transpose=transpose)
             recording = yield from extract_steps(movie, footprints, drop_unusable=drop_unusable)
         case _:
             raise RecordingError(

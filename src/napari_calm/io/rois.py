@@ -16,7 +16,12 @@ from .nwb import read_nwb_rois
 from .suite2p import read_suite2p_rois
 
 
-def read_rois(path: str | Path, *, image_shape: tuple[int, int] | None = None) -> Footprints:
+def read_rois(
+    path: str | Path,
+    *,
+    image_shape: tuple[int, int] | None = None,
+    transpose: bool | None = None,
+) -> Footprints:
     """Read ROIs from whatever holds some.
 
     Parameters
@@ -27,6 +32,8 @@ def read_rois(path: str | Path, *, image_shape: tuple[int, int] | None = None) -
         an NWB file, whose traces are then left alone.
     image_shape : (int, int), optional
         Height and width that the ROIs must lie on: those of the movie.
+    transpose : bool, optional
+        NWB: exchange the axes of the masks, or do not, whatever the file shows.
 
     Raises
     ------
@@ -42,6 +49,8 @@ def read_rois(path: str | Path, *, image_shape: tuple[int, int] | None = None) -
     if path.name.lower().endswith(ENDING):
         return check_size(read_cellpose(path), image_shape, path)
     kind = kind_of(path)
+    if kind is Kind.NWB:
+        return check_size(read_nwb_rois(path, transpose=transpose), image_shape, path)
     if kind in _OF_ANALYSES:
         return check_size(_OF_ANALYSES[kind](path), image_shape, path)
     return read_footprints(path, image_shape=image_shape)
@@ -50,7 +59,6 @@ def read_rois(path: str | Path, *, image_shape: tuple[int, int] | None = None) -
 _OF_ANALYSES: dict[Kind, Callable[[Path], Footprints]] = {
     Kind.SUITE2P: lambda path: read_suite2p_rois(path if path.is_dir() else path.parent),
     Kind.CAIMAN: read_caiman_rois,
-    Kind.NWB: read_nwb_rois,
     Kind.MINIAN: read_minian_rois,
     Kind.EXTRACT: read_extract_rois,
 }

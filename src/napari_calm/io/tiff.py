@@ -1,23 +1,21 @@
 """TIFF movies, read frame by frame when the frames are asked for."""
 
 import struct
-import weakref
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import dask.array as da
 import numpy as np
 import tifffile
-import zarr
 from tifffile import TiffFile, TiffPageSeries
 
 from ..core.errors import CalmError, RecordingError
 from ..core.movie import Movie
 from .scanimage import ScanImage, read_scanimage
 from .tiff_damage import check_complete
+from .tiff_frames import page_frames
 from .tiff_pages import Choice, movie_pages, movie_series, scanimage_pages
 from .tiff_units import frame_rate_hz as recorded_frame_rate_hz
 from .tiff_units import pixel_size_um
@@ -35,9 +33,9 @@ def read_movie(
 ) -> Movie:
     """Open a TIFF movie (TIFF, BigTIFF, OME-TIFF, ImageJ, ScanImage) without reading it.
 
-    Uncompressed movies in one piece become a memory map; all others a dask array with one
-    page a chunk. Both may be sliced from several threads. The file is closed when the
-    movie is no longer used.
+    Uncompressed movies in one piece become a memory map; of all others pages are read when
+    they are looked at (`FramesOnDemand`). Both may be sliced from several threads, and no
+    file stays open.
 
     Parameters
     ----------
@@ -193,7 +191,7 @@ def check_decodes(frames: Any, path: Path) -> None:
 
 
 def _lazy_frames(path: Path, tif: TiffFile, series: TiffPageSeries, pages: np.ndarray) -> Any:
-    image_shape = tuple(int(side) for side in series.shape[-2:])
+    image_shape = int(series.shape[-2]), int(series.shape[-1])
     if series.dataoffset is not None:
         # The mapping outlives the file handle, which numpy closes at once.
         dtype = np.dtype(tif.byteorder + series.dtype.char)
@@ -203,11 +201,4 @@ def _lazy_frames(path: Path, tif: TiffFile, series: TiffPageSeries, pages: np.nd
         if np.array_equal(pages, np.arange(pages[0], pages[-1] + 1, step)):
             return every[pages[0] : pages[-1] + 1 : step]
     taken = [series.pages[int(page)] for page in pages]
-    movie = TiffPageSeries(
-        taken, (len(taken), *image_shape), series.dtype, "IYX", squeeze=False
-    )
-    store = movie.aszarr(level=0, chunkmode="page", squeeze=False)
-    # The store opens the file again on its first read and would leave it open for good.
-    for handle in {page.parent.filehandle for page in taken if page is not None}:
-        weakref.finalize(store, handle.close)
-    return da.from_zarr(zarr.open_array(store, mode="r"))
+    return page_frames(taken, image_shape, np.dtype(series.dtype))

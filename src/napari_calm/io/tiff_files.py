@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import dask.array as da
 import numpy as np
 from tifffile import TiffFile
 
@@ -118,30 +117,36 @@ def _parts(paths: Sequence[Path], choice: Choice) -> Any:
                 "one movie must be alike; leave out those that do not belong to it."
             )
         parts.append(frames)
-    if len(parts) == 1:
-        return parts[0]
-    return da.concatenate([_as_dask(part) for part in parts])
+    return parts[0] if len(parts) == 1 else _joined(parts)
 
 
-def _as_dask(frames: Any) -> da.Array:
-    if isinstance(frames, da.Array):
-        return frames
-    # Without a name dask would read the whole movie to make one.
-    wrapped: da.Array = da.from_array(frames, chunks=(1, *frames.shape[1:]), name=False)
-    return wrapped
+def _joined(parts: Sequence[Any]) -> FramesOnDemand:
+    """Frames of several movies, one after the other."""
+    ends = np.cumsum([part.shape[0] for part in parts])
+
+    def read(start: int, stop: int) -> np.ndarray:
+        blocks = []
+        for part, end in zip(parts, ends.tolist(), strict=True):
+            begin = end - part.shape[0]
+            first, last = max(start, begin), min(stop, end)
+            if first < last:
+                blocks.append(np.asarray(part[first - begin : last - begin]))
+        return np.concatenate(blocks)
+
+    return FramesOnDemand((int(ends[-1]), *parts[0].shape[1:]), parts[0].dtype, read)
 
 
-def _single_images(paths: Sequence[Path]) -> da.Array:
+def _single_images(paths: Sequence[Path]) -> FramesOnDemand:
     first = _image_facts(paths[0])
     if len({path.stat().st_size for path in paths}) > 1:
         for path in paths:
             _compare(_image_facts(path), path, first, paths[0])
 
-    def read(frames: np.ndarray) -> np.ndarray:
-        return np.stack([_read_image(paths[frame], first, paths[0]) for frame in frames])
+    def read(start: int, stop: int) -> np.ndarray:
+        return np.stack([_read_image(path, first, paths[0]) for path in paths[start:stop]])
 
     (height, width), dtype = first
-    return FramesOnDemand((len(paths), height, width), dtype, read).as_dask()
+    return FramesOnDemand((len(paths), height, width), dtype, read)
 
 
 def _image_facts(path: Path) -> _Facts:

@@ -194,5 +194,6 @@ def _note(traces: np.ndarray) -> tuple[str, ...]:
         return ()
     return (
         f"{traces.shape[0]} neurons x {traces.shape[1]} frames: more neurons than frames. If "
-        "the axes are exchanged, give --transpose (transpose=True in Python).",
+        "the axes are exchanged, give --transpose (transpose=True in Python, 'Exchange axes' "
+        "in the window).",
     )

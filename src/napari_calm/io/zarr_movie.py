@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import dask.array as da
+import numpy as np
 import zarr
 
 from ..core.errors import RecordingError
 from ..core.movie import Movie
+from .frames_on_demand import FramesOnDemand
 from .tiff import check_decodes
 from .tiff_pages import position
 from .zarr_arrays import array_in, arrays_in, check_plain, open_zarr
@@ -58,11 +59,30 @@ def read_zarr_movie(
         axes, scale = _plain_axes(array, source), {}
     taken, kept = _index(axes, array.shape, channel, plane, source)
     check_plain(array, source)
-    frames = da.from_zarr(array)[taken]
-    frames = frames.transpose([kept.index(axis) for axis in "tyx"])
+    frames = _frames(array, taken, kept)
     check_decodes(frames, folder)
     rate = scale.get("t") if frame_rate_hz is None else frame_rate_hz
     return Movie(frames, rate, scale.get("x"), name=_name(folder), source=source)
+
+
+def _frames(array: Any, taken: tuple[int | slice, ...], kept: str) -> FramesOnDemand:
+    """Frames of an array of which `taken` is shown, with the axes `kept` (t, y and x)."""
+    axes = [axis for axis, chosen in enumerate(taken) if isinstance(chosen, slice)]
+    order = [kept.index(axis) for axis in "tyx"]
+    time = axes[order[0]]
+
+    def read(start: int, stop: int) -> np.ndarray:
+        index = (*taken[:time], slice(start, stop), *taken[time + 1 :])
+        block: np.ndarray = np.asarray(array[index]).transpose(order)
+        return block
+
+    n_frames, height, width = (int(array.shape[axes[at]]) for at in order)
+    return FramesOnDemand(
+        (n_frames, height, width),
+        np.dtype(array.dtype),
+        read,
+        frames_per_chunk=int(array.chunks[time]),
+    )
 
 
 def _ome_image(group: Any) -> Mapping[str, Any] | None:

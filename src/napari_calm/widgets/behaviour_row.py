@@ -23,9 +23,10 @@ class BehaviourRow(QWidget):
         self.known.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.open = QPushButton("Open...", objectName="calm_open_behaviour")
         self.open.setToolTip(
-            "Open a table (csv, tsv) of what the animal did: behaviour with one row a frame, "
-            "or trials with the columns start_frame and stop_frame and one row a trial. Put "
-            "units into column names, as in velocity_mm_per_s."
+            "Open what the animal did as csv, tsv, parquet, npz or NWB: behaviour with one row "
+            "a frame or a column of seconds (time_s), or trials with start_frame and "
+            "stop_frame, or start_s and stop_s, and one row a trial. Put units into column "
+            "names, as in velocity_mm_per_s."
         )
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -71,7 +72,10 @@ class BehaviourRow(QWidget):
 
     def _ask_for_table(self) -> None:
         path, _ = QFileDialog.getOpenFileName(
-            self, "Open behaviour or trials", "", "Tables (*.csv *.tsv)"
+            self,
+            "Open behaviour or trials",
+            "",
+            "Behaviour (*.csv *.tsv *.parquet *.npz *.nwb)",
         )
         if path:
             self.start_opening(path)

@@ -19,6 +19,8 @@ class Origin:
     frame_rate_hz : float, optional
         What was given in place of what the file says.
     drop_unusable, cells_only : bool
+    transpose : bool, optional
+        Whether axes were exchanged, or not, against what the file shows.
     tables : tuple of str
         Tables of behaviour or trials that were opened afterwards.
     """
@@ -28,6 +30,7 @@ class Origin:
     frame_rate_hz: float | None = None
     drop_unusable: bool = False
     cells_only: bool = False
+    transpose: bool | None = None
     tables: tuple[str, ...] = ()
 
     def with_table(self, path: str | Path) -> "Origin":
@@ -60,6 +63,8 @@ class Origin:
             )
             if value
         ]
+        if self.transpose is not None:
+            options.append(f"transpose={self.transpose}")
         lines = [
             f"recording = napari_calm.read_recording({', '.join([repr(self.path), *options])})"
         ]
@@ -77,4 +82,6 @@ class Origin:
             parts += ["--frame-rate", repr(self.frame_rate_hz)]
         parts += ["--drop-unusable"] * self.drop_unusable
         parts += ["--cells-only"] * self.cells_only
+        if self.transpose is not None:
+            parts.append("--transpose" if self.transpose else "--no-transpose")
         return shlex.join(parts)

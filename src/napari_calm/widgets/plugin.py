@@ -27,6 +27,7 @@ from .recording_layers import (
 )
 
 _SUITE2P_FILES = ("stat.npy", "F.npy")
+_LEAST_BACKGROUND = 0.1
 _SUITE2P_PLACES = (".", "combined", "plane0", "suite2p/combined", "suite2p/plane0")
 
 
@@ -77,42 +78,54 @@ def recording_reader(path):
 
 
 def movie_reader(path):
-    """Return a reader if `path` is a movie that napari would open without its time, else None.
+    """Return a reader if `path` is a movie, else None.
 
-    That is one in HDF5 or Zarr, or a TIFF that tells its frame rate; napari itself opens the
-    others as well.
+    Several TIFF files, or a folder of them, are one movie.
     """
-    from ..core.errors import CalmError
-    from ..io.tiff import TIFF_SUFFIXES, read_movie
+    from ..io.tiff import TIFF_SUFFIXES
 
-    single = _single(path)
-    if _kind_of(path) != "movie":
-        return None
-    if single.suffix.lower() in TIFF_SUFFIXES:
-        try:
-            if read_movie(single).frame_rate_hz is None:
-                return None
-        except CalmError:
-            return None
-    return _read_movie
+    if isinstance(path, list) and path[1:]:
+        are_tiff = all(Path(each).suffix.lower() in TIFF_SUFFIXES for each in path)
+        return _read_movie if are_tiff else None
+    return _read_movie if _kind_of(path) == "movie" else None
 
 
 def rois_reader(path):
-    """Return a reader if `path` holds ROIs of ImageJ or Cellpose, else None."""
-    return _read_rois if _kind_of(path) in ("ImageJ ROIs", "Cellpose segmentation") else None
+    """Return a reader if `path` holds ROIs, else None.
+
+    They are ImageJ's, Cellpose's, our footprints, or a label image: integers, with background.
+    """
+    kind = _kind_of(path)
+    if kind == "label image":
+        return _read_rois if _has_background(_single(path)) else None
+    of_rois = ("ImageJ ROIs", "Cellpose segmentation", "footprints archive")
+    return _read_rois if kind in of_rois else None
+
+
+def _has_background(path: Path) -> bool:
+    """Tell a label image from a picture of the field of view, in which few pixels are 0."""
+    from ..core.errors import CalmError
+    from ..io.labels import read_label_image
+
+    try:
+        labels = read_label_image(path)
+    except CalmError:
+        return False
+    return labels.dtype.kind in "biu" and bool((labels == 0).mean() > _LEAST_BACKGROUND)
 
 
 def _kind_of(path) -> str:
     from ..core.errors import CalmError
     from ..io.kind import kind_of
     from ..io.minian import minian_folder
+    from ..io.tiff_files import tiff_files_in
     from ..io.zarr_arrays import is_zarr
 
     single = _single(path)
-    # Every folder that is dropped on napari comes by here: a few looks must do.
-    if single.is_dir() and not is_zarr(single) and minian_folder(single) is None:
-        return ""
     try:
+        # Every folder that is dropped on napari comes by here: a few looks must do.
+        if single.is_dir() and not is_zarr(single) and minian_folder(single) is None:
+            return "movie" if tiff_files_in(single) else ""
         return str(kind_of(single))
     except (CalmError, OSError):
         return ""

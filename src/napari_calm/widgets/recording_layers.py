@@ -98,6 +98,7 @@ def open_recording_steps(
     frame_rate_hz: float | None = None,
     drop_unusable: bool = False,
     cells_only: bool = False,
+    transpose: bool | None = None,
     rois: str | None = None,
     tables: tuple[str, ...] = (),
     pixel_size_um: float | None = None,
@@ -116,6 +117,7 @@ def open_recording_steps(
         frame_rate_hz=frame_rate_hz,
         drop_unusable=drop_unusable,
         cells_only=cells_only,
+        transpose=transpose,
         rois=rois,
         behaviour=tables,
     )
@@ -135,6 +137,7 @@ def open_recording_steps(
         frame_rate_hz=frame_rate_hz,
         drop_unusable=drop_unusable,
         cells_only=cells_only,
+        transpose=transpose,
         tables=tables,
     )
     return OpenedFolder(recording, still, " ".join(notes), origin, pixel_size_um)

@@ -1,6 +1,6 @@
 """From layers or a suite2p folder to traces."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from qtpy.QtCore import QTimer
@@ -93,6 +93,12 @@ class RecordingSection(Section):
         )
         self.show_traces = QPushButton("Show traces", objectName="calm_show_traces")
         self.show_traces.setToolTip("Open the panel with the traces below the canvas.")
+        self.exchange = QPushButton("Exchange axes", objectName="calm_exchange_axes")
+        self.exchange.setToolTip(
+            "Read the file again with the other order of axes: of the ROIs and images of an "
+            "NWB file (x and y), or of a table of traces (neurons and frames). Offered where "
+            "the file does not show which is right."
+        )
         self.behaviour = BehaviourRow(session, job)
         self._lay_out()
         self.open_suite2p.clicked.connect(self._ask_for_suite2p)
@@ -100,6 +106,7 @@ class RecordingSection(Section):
         self.open_movie.clicked.connect(self._ask_for_movie)
         self.open_rois.clicked.connect(self._ask_for_rois)
         self.open_sample.clicked.connect(self._open_sample)
+        self.exchange.clicked.connect(self._exchange_axes)
         self.extract.clicked.connect(self.start_extraction)
         self.movie.layer_changed.connect(self._on_movie_layer)
         self.rois.layer_changed.connect(self._say_state)
@@ -113,6 +120,7 @@ class RecordingSection(Section):
             self.open_rois,
         ):
             job.guard(opener, lambda: "")
+        job.guard(self.exchange, lambda: "")
         job.guard(self.extract, self._missing)
         job.guard(self.show_traces, self._no_traces)
         session.recording_changed.connect(self._on_recording)
@@ -140,6 +148,7 @@ class RecordingSection(Section):
         buttons.addWidget(self.extract, 3)
         buttons.addWidget(self.show_traces, 2)
         self.form.addRow(buttons)
+        self.form.addRow(self.exchange)
         self.form.addRow("Behaviour", self.behaviour)
         self.add_result_line()
 
@@ -236,15 +245,31 @@ class RecordingSection(Section):
         )
         self._job.start(steps, title="Open recording", on_done=self.show_opened)
 
+    def _exchange_axes(self) -> None:
+        origin = self._session.origin
+        if origin is None:
+            return
+        options = asdict(origin)
+        # Where nothing was said NWB files were read as the format has it, x first.
+        by_format = Path(origin.path).suffix.lower() == ".nwb"
+        was = by_format if origin.transpose is None else origin.transpose
+        steps = open_recording_steps(
+            options.pop("path"),
+            pixel_size_um=self._session.pixel_size_um,
+            **{**options, "transpose": not was},
+        )
+        self._job.start(steps, title="Exchange axes", on_done=self.show_opened)
+
     def show_opened(self, opened: OpenedFolder) -> None:
         """Show what was opened; it becomes the session's recording."""
         for layer in self._viewer.layers:
             if not role_of(layer):
                 # Another recording's movie would shine through.
                 layer.visible = False
-        self._note = opened.note
         for layer in layers_of_folder(opened):
             self._add(*layer)
+        self._note = opened.note
+        self._say_state()
         # Not the ROIs, whose controls are for painting.
         self._viewer.layers.selection.active = self._viewer.layers[0]
 
@@ -287,6 +312,7 @@ class RecordingSection(Section):
         """Use the recording that a reader brought along with `layer`, if it did."""
         recording = layer.metadata.get(RECORDING_KEY)
         if recording is not None and recording is not self._session.recording:
+            self._note = " ".join(recording.notes)
             self._session.set_recording(
                 recording,
                 pixel_size_um=known_pixel_size_um(layer),
@@ -327,7 +353,16 @@ class RecordingSection(Section):
                 f"{recording.n_frames} frames, {recording.duration_s:.0f} s "
                 f"at {recording.frame_rate_hz:g} Hz. {self._note}".strip()
             )
+        self.exchange.setVisible(self._may_exchange())
         self._job.refresh_buttons()
+
+    def _may_exchange(self) -> bool:
+        """Tell whether the file left open which axis is which, or it was decided here."""
+        recording, origin = self._session.recording, self._session.origin
+        if recording is None or origin is None:
+            return False
+        asked = any("'Exchange axes'" in note for note in recording.notes)
+        return asked or origin.transpose is not None
 
     def _no_traces(self) -> str:
         return "" if self._session.recording else "There are no traces yet."
