@@ -50,7 +50,11 @@ def test_another_process_trains_stops_keeps_the_best_and_can_be_closed(endless, 
     assert run(steps, lambda now: stages.add(now.stage.partition(" (")[0])) == (
         tmp_path / "model"
     )
-    assert {"Simulating recordings", "Training the tokenizer", "Training the dynamics"} <= stages
+    assert {
+        "Simulating recordings",
+        "Training the tokenizer",
+        "Training the dynamics",
+    } <= stages
     assert len(curves["tokenizer"]) == 40
     assert 10 <= len(curves["dynamics"]) < 100_000
     assert load_model(tmp_path / "model", device="cpu").name == "tiny"
