@@ -54,6 +54,16 @@ def test_many_neurons_are_read_once_and_every_frame_keeps_its_newest_token(
         )
 
 
+def test_states_that_do_not_fit_into_memory_are_refused_with_their_size(
+    model, recording, monkeypatch
+):
+    from napari_calm.core import memory
+
+    monkeypatch.setattr(memory, "free_bytes", lambda: 1000)
+    with pytest.raises(CalmError, match="hidden states of 14 neurons at 420 frames take"):
+        represent_frames(model, recording)
+
+
 def test_a_recording_shorter_than_a_context_is_refused(model, recording):
     short = replace(recording, traces=recording.traces[:, :9], behaviour=None)
     with pytest.raises(CalmError, match="frames"):

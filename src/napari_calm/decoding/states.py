@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from ..core.errors import CalmError
+from ..core.memory import check_room
 from ..core.progress import Progress, Steps, retold, run
 from ..core.recording import Recording
 from ..model.calm import CalmModel
@@ -89,8 +90,11 @@ def represent_frames_steps(model: CalmModel, recording: Recording) -> Steps[Fram
     ------
     RecordingError
         If the recording is shorter than one context.
+    CalmError
+        If the states do not fit into what memory is left, where the system tells.
     """
     stride = model.config.tokenizer.stride
+    _check_room(model, recording)
     n_phases = 1 if recording.n_neurons > MOST_NEURONS_EVERY_FRAME else stride
     factor = recording.frame_rate_hz / model.model_rate_hz(recording.frame_rate_hz)
     newest_end_s = np.full(recording.n_frames, -np.inf)
@@ -125,6 +129,20 @@ def represent_frames_steps(model: CalmModel, recording: Recording) -> Steps[Fram
         model_name=model.title,
         frame_rate_hz=recording.frame_rate_hz,
         renewed_every=stride if n_phases == 1 else 1,
+    )
+
+
+def _check_room(model: CalmModel, recording: Recording) -> None:
+    stride, width = model.config.tokenizer.stride, model.config.dynamics.width
+    share = model.model_rate_hz(recording.frame_rate_hz) / recording.frame_rate_hz
+    # Two bytes a number at every frame, and four at every token of the pass that is running.
+    bytes_of_frame = width * recording.n_neurons * (2 + 4 * share / stride)
+    check_room(
+        recording.n_frames * bytes_of_frame,
+        f"{recording.name}: hidden states of {recording.n_neurons} neurons at "
+        f"{recording.n_frames} frames",
+        "Decode from fewer neurons (the accepted cells) or from a shorter part of the "
+        "recording, or close other programs.",
     )
 
 
