@@ -38,6 +38,32 @@ def test_weights_of_coordinates_are_weights_of_the_states(states):
     )
 
 
+def test_many_neurons_are_read_once_and_every_frame_keeps_its_newest_token(
+    model, recording, monkeypatch
+):
+    from napari_calm.decoding import states as module
+
+    monkeypatch.setattr(module, "MOST_NEURONS_EVERY_FRAME", 5)
+    found = represent_frames(model, recording)
+    assert found.renewed_every == model.config.tokenizer.stride
+    whole = model.represent(recording)
+    known = whole.known_token_of_frame()
+    for frame in (30, 31, 200):
+        np.testing.assert_allclose(
+            found.hidden[frame], whole.hidden[:, known[frame]], atol=2e-3
+        )
+
+
+def test_states_that_do_not_fit_into_memory_are_refused_with_their_size(
+    model, recording, monkeypatch
+):
+    from napari_calm.core import memory
+
+    monkeypatch.setattr(memory, "free_bytes", lambda: 1000)
+    with pytest.raises(CalmError, match="hidden states of 14 neurons at 420 frames take"):
+        represent_frames(model, recording)
+
+
 def test_a_recording_shorter_than_a_context_is_refused(model, recording):
     short = replace(recording, traces=recording.traces[:, :9], behaviour=None)
     with pytest.raises(CalmError, match="frames"):

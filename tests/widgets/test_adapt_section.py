@@ -164,6 +164,54 @@ def test_cancel_within_a_second_leaves_the_zero_shot_model(
     assert panel.session.forecast_kind == ZERO_SHOT
 
 
+@pytest.fixture
+def endless(with_head, monkeypatch):
+    """Return the panel with a fit that ends only when it is told to."""
+    from napari_calm.train import adapt
+
+    config = adapt.AdaptConfig()
+    config = replace(config, optimiser=replace(config.optimiser, steps=100_000))
+    monkeypatch.setattr(adapt, "AdaptConfig", lambda: config)
+    return with_head
+
+
+def test_stop_and_keep_uses_the_best_so_far_and_marks_it(endless, press, qtbot):
+    panel = endless
+    assert not panel.job_bar.keep.isVisibleTo(panel)
+    click(qtbot, panel.adapt.adapt)
+    assert panel.job_bar.keep.isVisibleTo(panel)
+    qtbot.waitUntil(lambda: len(panel.adapt._curve) > N_STEPS, timeout=60_000)
+    with qtbot.waitSignal(panel.job.ended, timeout=30_000) as ended:
+        click(qtbot, panel.job_bar.keep)
+    assert ended.args[0].ending is Ending.DONE, ended.args[0].message
+    found = panel.session.adaptation
+    assert found.helped
+    assert found.adapted_mse < found.zero_shot_mse
+    assert f"{found.adapted_mse:.3f} instead of" in panel.adapt.result.text()
+    assert f"stopped early, after {found.stopped_at_step} steps" in panel.adapt.result.text()
+    assert found.stopped_at_step == panel.adapt._curve[-1]["step"]
+    assert panel.adapt.adapted.isChecked()
+    assert not panel.job_bar.keep.isVisibleTo(panel)
+    start_forecast(panel, press)
+    assert panel.session.forecast_kind == ADAPTED
+
+
+def test_nothing_is_kept_of_a_fit_stopped_before_its_first_validation(
+    endless, monkeypatch, qtbot
+):
+    from napari_calm.train import adapt
+
+    panel = endless
+    monkeypatch.setattr(adapt, "VALIDATE_EVERY", 10_000)
+    click(qtbot, panel.adapt.adapt)
+    qtbot.waitUntil(lambda: len(panel.adapt._curve) > 3, timeout=60_000)
+    with qtbot.waitSignal(panel.job.ended, timeout=30_000):
+        click(qtbot, panel.job_bar.keep)
+    assert panel.session.adaptation is None
+    assert "before the fit was validated" in panel.adapt.result.text()
+    assert panel.adapt.zero_shot.isChecked()
+
+
 def test_another_recording_drops_the_adaptation_and_says_so(adapted):
     session = adapted.session
     session.set_recording(random_recording(n_neurons=3, seed=1))

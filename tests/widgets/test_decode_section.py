@@ -9,8 +9,10 @@ from qtpy.QtCore import Qt
 
 from napari_calm.core.footprints import Footprints
 from napari_calm.core.recording import Recording
+from napari_calm.decoding.applied import Applied
 from napari_calm.decoding.decode import decode
 from napari_calm.decoding.decoder_file import load_decoder
+from napari_calm.model.adaptation import Adaptation
 from napari_calm.model.calm import CalmModel
 from napari_calm.preprocess.smooth import smooth_causally
 from napari_calm.widgets.decoding_view import DecodingView
@@ -204,7 +206,7 @@ def test_a_click_in_the_decoded_trace_moves_in_time(with_behaviour, press, pick,
 
 
 def test_a_decoder_is_kept_and_applied_again(
-    with_behaviour, behaving, press, pick, qtbot, tmp_path, monkeypatch, view
+    viewer, with_behaviour, behaving, press, pick, qtbot, tmp_path, monkeypatch, view
 ):
     from napari_calm.widgets import decode_section
 
@@ -218,8 +220,11 @@ def test_a_decoder_is_kept_and_applied_again(
     qtbot.mouseClick(section.save_decoder, Qt.MouseButton.LeftButton)
     assert "Saved to" in section.result.text()
     assert load_decoder(path).name == "speed"
-    session.set_recording(replace(behaving, name="again"))
+    traces = behaving.traces.copy()
+    traces[5] *= 0.1
+    session.set_recording(replace(behaving, traces=traces, name="again"))
     assert session.decoded is None
+    assert not any(layer.name.startswith("CalM speed") for layer in viewer.layers)
     monkeypatch.setattr(dialog, "getOpenFileName", lambda *_: (str(path), ""))
     assert press(with_behaviour, section.apply).ending is Ending.DONE
     expected = load_decoder(path)
@@ -227,6 +232,14 @@ def test_a_decoder_is_kept_and_applied_again(
     np.testing.assert_allclose(
         session.decoded.outputs, expected.read(session.recording, states).outputs
     )
+    layer = viewer.layers["CalM speed (kept decoder): weight"]
+    weights = expected.neuron_weights(session.recording, states)
+    labels = session.recording.footprints.label_values
+    table = layer.features.set_index("index")["speed (kept decoder): weight"]
+    np.testing.assert_allclose(table[labels], weights, atol=1e-4)
+    assert set(np.argsort(-weights)[:4]) == {0, 1, 2, 3}
+    brightness = [layer.colormap.map(label)[:3].sum() for label in labels]
+    assert min(brightness[:4]) > max(brightness[4:])
     assert "in again, by a decoder fitted to " in section.result.text()
     assert "no test" not in section.result.text()
     qtbot.waitUntil(lambda: view.stack.currentWidget() is view.plot)
@@ -284,3 +297,61 @@ def test_other_behaviour_drops_what_was_decoded(with_behaviour, behaving, press,
     assert session.decoded is None
     assert not session.decodings
     assert session.states_of(session.model) is states
+
+
+def test_the_colours_of_another_decoder_go_where_the_applied_one_has_no_weights(
+    viewer, with_behaviour, press, pick
+):
+    panel, session = with_behaviour, with_behaviour.session
+    pick(panel.decode.variable, "speed")
+    press(panel, panel.decode.decode)
+    decoder = session.decoding.decoder
+    mute = replace(decoder, fitted=replace(decoder.fitted, readouts={}, shares={}))
+    states = session.states_of(session.model)
+    session.set_applied(Applied.of(mute, session.recording, states))
+    assert "No neuron has a weight" in panel.decode.result.text()
+    assert session.colour_by == "cluster"
+    (layer,) = [each for each in viewer.layers if each.name.startswith("CalM clusters")]
+    labels = session.recording.footprints.label_values
+    assert len({tuple(layer.colormap.map(label)) for label in labels}) == 1
+
+
+def test_decode_uses_the_adapted_model_and_its_decoder_only_that(
+    with_behaviour, behaving, small_model, press, pick, qtbot, tmp_path, monkeypatch
+):
+    import torch
+
+    from napari_calm.widgets import decode_section
+
+    panel, session = with_behaviour, with_behaviour.session
+    rng = np.random.default_rng(0)
+    width = small_model.config.dynamics.width
+    rows = {"neuron_rows": (N_NEURONS, width), "session_row": (width,)}
+    weights = {
+        name: torch.as_tensor(rng.normal(size=shape), dtype=torch.float32)
+        for name, shape in rows.items()
+    }
+    session.set_adaptation(
+        Adaptation("random", "behaving", N_FRAMES, behaving.roi_labels, weights, 1.0, 0.5)
+    )
+    assert panel.adapt.adapted.isChecked()
+    qtbot.mouseClick(panel.decode.more.heading, Qt.MouseButton.LeftButton)
+    pick(panel.decode.choices.head, "linear")
+    pick(panel.decode.variable, "speed")
+    assert press(panel, panel.decode.decode).ending is Ending.DONE
+    adapted = session.adaptation.apply(small_model)
+    expected = decode(adapted, behaving, "speed", head="linear", shifts=3, folds=2)
+    np.testing.assert_allclose(session.decoding.outputs, expected.outputs, rtol=1e-3, atol=1e-4)
+    assert session.decoding.model_name == "random (adapted to behaving)"
+    panel.decode.keep_decoder(tmp_path / "speed.safetensors")
+    monkeypatch.setattr(
+        decode_section.QFileDialog,
+        "getOpenFileName",
+        lambda *_: (str(tmp_path / "speed.safetensors"), ""),
+    )
+    assert press(panel, panel.decode.apply).ending is Ending.DONE
+    qtbot.mouseClick(panel.adapt.zero_shot, Qt.MouseButton.LeftButton)
+    report = press(panel, panel.decode.apply)
+    assert report.ending is Ending.ERROR
+    assert "reads hidden states of random (adapted to behaving); found random" in report.message
+    assert not report.details

@@ -11,11 +11,13 @@ import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog
 
+from napari_calm.decoding.applied import Applied
 from napari_calm.io.traces import write_recording
 from napari_calm.model.checkpoint import save_model
+from napari_calm.widgets.explore_panel import EXPLORE_DOCK
 from napari_calm.widgets.job import Ending
 from napari_calm.widgets.layers import FORECAST, TOKENS
-from napari_calm.widgets.panel import CalmPanel
+from napari_calm.widgets.panel import TRACES_DOCK, CalmPanel
 
 LEFT = Qt.MouseButton.LeftButton
 
@@ -122,6 +124,84 @@ def test_an_opened_session_is_the_one_that_was_saved(
     panel.session.set_tokens(None)
     press(panel, panel.tokens.tokenise)
     np.testing.assert_array_equal(after.tokens.tokens, tokens.tokens)
+
+
+def dock_of(panel, name):
+    return panel._viewer.window.dock_widgets[name].parentWidget()
+
+
+def in_front(panel):
+    tabs = panel.explore.tabs
+    return tabs.tabText(tabs.currentIndex())
+
+
+def click_tab(qtbot, panel, name):
+    bar = panel.explore.tabs.tabBar()
+    (place,) = [each for each in range(bar.count()) if bar.tabText(each) == name]
+    qtbot.mouseClick(bar, LEFT, pos=bar.tabRect(place).center())
+    assert in_front(panel) == name
+
+
+def test_decodings_and_the_open_views_come_back_where_they_were(
+    at_work, another_panel, answers, press, choose, qtbot, tmp_path
+):
+    panel, decode = at_work, at_work.decode
+    decode.choices.shifts.setValue(2)
+    decode.choices.folds.setValue(2)
+    for variable in ("cue", "position_cm"):
+        choose(decode.variable, variable)
+        assert press(panel, decode.decode).ending is Ending.DONE
+    panel.session.show_decoding("cue")
+    click_tab(qtbot, panel, "Clusters")
+    left = Qt.DockWidgetArea.LeftDockWidgetArea
+    panel.window().addDockWidget(left, dock_of(panel, TRACES_DOCK))
+    answers[0].append(str(tmp_path / "views.calm"))
+    press(panel, panel.export.keeping.save)
+    assert "Decodings are not" not in panel.export.result.text()
+
+    other = another_panel
+    assert opened(other, press, answers, tmp_path / "views.calm").ending is Ending.DONE
+    before, after = panel.session, other.session
+    assert list(after.decodings) == ["cue", "position_cm"]
+    assert after.shown_decoding == "cue"
+    for name, decoding in before.decodings.items():
+        assert after.decodings[name].verdict() == decoding.verdict()
+        np.testing.assert_array_equal(after.decodings[name].outputs, decoding.outputs)
+    assert other.decode.result.text() == decode.result.text()
+    assert after.colour_by == before.colour_by == "cue: weight"
+    assert in_front(other) == "Clusters"
+    assert other.window().dockWidgetArea(dock_of(other, TRACES_DOCK)) == left
+    assert other.window().dockWidgetArea(dock_of(other, EXPLORE_DOCK)) != left
+
+    states = before.states_of(before.model)
+    other.session.set_applied(Applied.of(after.decoding.decoder, after.recording, states))
+    other._viewer.window.remove_dock_widget(other._viewer.window.dock_widgets[EXPLORE_DOCK])
+    answers[0].append(str(tmp_path / "applied.calm"))
+    press(other, other.export.keeping.save)
+    opened(panel, press, answers, tmp_path / "applied.calm")
+    assert panel.session.decoding is None
+    assert panel.session.applied.said == other.session.applied.said
+    assert panel.session.colour_by == "cue (kept decoder): weight"
+    assert panel.decode.result.text() == other.session.applied.said
+    assert EXPLORE_DOCK not in panel._viewer.window.dock_widgets
+    assert panel.window().dockWidgetArea(dock_of(panel, TRACES_DOCK)) == left
+
+
+def test_a_session_file_of_before_decodings_were_kept_still_opens(
+    saved, another_panel, answers, press, tmp_path
+):
+    with ZipFile(saved) as source, ZipFile(tmp_path / "before.calm", "w") as target:
+        for member in source.namelist():
+            content = source.read(member)
+            if member == "session.json":
+                text = json.loads(content)
+                for name in ("docks", "shown_decoding", "decodings"):
+                    del text[name]
+                content = json.dumps(text).encode()
+            target.writestr(member, content)
+    report = opened(another_panel, press, answers, tmp_path / "before.calm")
+    assert report.ending is Ending.DONE, report.message
+    assert another_panel.session.clusters is not None
 
 
 def test_a_moved_recording_is_asked_for_and_the_session_goes_on(

@@ -17,5 +17,9 @@ class CheckpointError(CalmError):
     """A model folder or release file that cannot be used as it is."""
 
 
+class StoppedEarly(CalmError):
+    """Work that was stopped before there was anything worth keeping; it did not fail."""
+
+
 class ConfigError(CalmError):
     """A training or model configuration that contradicts itself."""

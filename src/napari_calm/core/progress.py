@@ -27,6 +27,15 @@ class Progress:
         return self.done / self.total if self.total else 1.0
 
 
+# Asked between steps: whether to end now and keep the best there is.
+Stop: TypeAlias = Callable[[], bool]
+
+
+def never() -> bool:
+    """Do not stop."""
+    return False
+
+
 Steps: TypeAlias = Generator[Progress, None, Result]
 Sign = TypeVar("Sign")
 

@@ -10,6 +10,7 @@ from ..core.errors import CalmError
 from ..core.progress import Steps, retold, run
 from ..core.recording import Recording
 from ..model.calm import CalmModel
+from ..model.fingerprint import fingerprint
 from .decoder import Decoder
 from .decoding import Decoding
 from .fold import Fold, fit_fold_steps, neuron_frames, null_scores_steps, part_of
@@ -42,6 +43,7 @@ def decode_steps(
     if states is None:
         states = yield from represent_frames_steps(model, recording)
     _check_states(states, model, recording)
+    yield from states.coordinates_steps()
     problem, left_out = prepare(recording, wanted, settings, states)
     samples = problem.samples
     splits = samples.deal(problem.target, problem.everything, settings.folds)
@@ -80,7 +82,7 @@ def decode_steps(
         neuron_weights=weights,
         roi_labels=recording.roi_labels,
         shares=dict(whole.blend.shares) if settings.head == "blend" else {},
-        looks_at=_looks_at(whole, problem, settings, recording.frame_rate_hz),
+        looks_at=_looks_at(whole, problem, settings, states),
         left_out=tuple(left_out),
         frame_rate_hz=recording.frame_rate_hz,
         n_frames=recording.n_frames,
@@ -211,12 +213,13 @@ def _decoder_of(
             np.empty(0, np.int64) if settings.head in ANY_NEURONS else recording.roi_labels
         ),
         fitted=linear if whole.networks is None else whole.networks,
+        model_fingerprint=fingerprint(model),
     )
     return decoder, weights
 
 
-def _looks_at(whole: Fold, problem: Problem, settings: Settings, rate_hz: float) -> str:
-    samples, target = problem.samples, problem.target
+def _looks_at(whole: Fold, problem: Problem, settings: Settings, states: FrameStates) -> str:
+    samples, target, rate_hz = problem.samples, problem.target, states.frame_rate_hz
     said = []
     if target.per == "trial":
         first, last = settings.trial_window_s
@@ -232,6 +235,8 @@ def _looks_at(whole: Fold, problem: Problem, settings: Settings, rate_hz: float)
             said.append(f"up to {max(lags) / rate_hz:.2g} s back")
         ahead = settings.look_ahead_s
         said.append(f"{ahead:g} s ahead" if ahead else "no frame ahead (causal)")
+        if states.renewed_every > 1:
+            said.append(f"hidden states renewed every {states.renewed_every} frames")
         if settings.smooth_s and target.kind != "classes":
             said.append(f"the mean of the last {settings.smooth_s:g} s is decoded")
     n_blocks = np.unique(samples.block).size

@@ -3,11 +3,13 @@
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..core.errors import CalmError, CheckpointError, RecordingError
 from ..core.progress import Steps, run
 from ..core.recording import Recording
 from ..model.calm import CalmModel
+from ..model.fingerprint import fingerprint
 from .decoded import Decoded
 from .linear import LinearDecoder
 from .network_fit import FittedNetworks, sample_frames
@@ -49,6 +51,9 @@ class Decoder:
     fitted : LinearDecoder, FittedNetworks or PooledReadout
     score : Interval, optional
         Of held-out parts of the recordings that it was fitted to.
+    model_fingerprint : str
+        Of the model, with what was fitted to a recording; see `model.fingerprint`. Empty
+        where an older file does not tell.
     """
 
     name: str
@@ -63,6 +68,7 @@ class Decoder:
     roi_labels: np.ndarray
     fitted: LinearDecoder | FittedNetworks | PooledReadout
     score: Interval | None = field(default=None)
+    model_fingerprint: str = ""
 
     def __repr__(self) -> str:
         return f"Decoder({self.name!r}, {self.settings.head}, {self.model_name!r})"
@@ -71,6 +77,13 @@ class Decoder:
     def reads_any_neurons(self) -> bool:
         """Whether it can be applied to another animal."""
         return self.settings.head in ANY_NEURONS
+
+    @property
+    def reads_states(self) -> bool:
+        """Whether it looks at hidden states; if not, any model will do."""
+        if isinstance(self.fitted, LinearDecoder):
+            return any(each.source == "states" for each in self.fitted.readouts.values())
+        return isinstance(self.fitted, FittedNetworks)
 
     @property
     def measure(self) -> str:
@@ -83,16 +96,14 @@ class Decoder:
         Raises
         ------
         CheckpointError
-            If the decoder reads hidden states of another model.
+            If the decoder reads hidden states, and those of another model, or of one that was
+            adapted otherwise.
         RecordingError
             If the neurons are others and the decoder has weights for its own, or the frame
             rate is another.
         """
-        if model.title != self.model_name:
-            raise CheckpointError(
-                f"decoder of {self.name}: reads hidden states of {self.model_name}; found "
-                f"{model.title}. Load that model, or decode anew."
-            )
+        if self.reads_states:
+            self._check_model(model)
         where = recording.source or recording.name
         if not self.reads_any_neurons and not np.array_equal(
             recording.roi_labels, self.roi_labels
@@ -110,6 +121,49 @@ class Decoder:
                 f"{where}: {recording.frame_rate_hz:g} frames a second; the decoder of "
                 f"{self.name} was fitted at {self.frame_rate_hz:g}. Resample the recording."
             )
+
+    def _check_model(self, model: CalmModel) -> None:
+        of_another = f"decoder of {self.name}: reads hidden states of {self.model_name}; found "
+        if not self.model_fingerprint:
+            if model.title != self.model_name:
+                raise CheckpointError(
+                    f"{of_another}{model.title}. Load that model, or decode anew."
+                )
+        elif fingerprint(model) != self.model_fingerprint:
+            if model.title == self.model_name:
+                what = "an adaptation" if model.adaptation is not None else "a model"
+                found = f"{what} of that name with other weights"
+            else:
+                found = model.title
+            adapted = "adapted to" in self.model_name
+            needed = "that adaptation (Adapt > Load, --adaptation)" if adapted else "that model"
+            zero_shot = ", without an adaptation" if model.adaptation and not adapted else ""
+            raise CheckpointError(
+                f"{of_another}{found}. Use {needed}{zero_shot}, or decode anew."
+            )
+
+    def neuron_weights(
+        self, recording: Recording, states: FrameStates
+    ) -> NDArray[np.float64] | None:
+        """Share of each neuron in what the decoder says of a recording.
+
+        The deviation over the recording of what the neuron adds, or the mean attention that it
+        gets with the head "attention".
+
+        Returns
+        -------
+        numpy.ndarray, (neurons,), or None
+            Summing to 1; None where no neuron has a say: the decoder says always the same.
+        """
+        samples = every_sample(recording, self.settings, self.per, states.first_frame)
+        traces, everything = recording.traces.T, np.arange(len(samples))
+        if isinstance(self.fitted, LinearDecoder):
+            weights = self.fitted.neuron_weights(traces, states, samples)
+        else:
+            neurons = NeuronFrames.of(states, traces, samples.frames(everything))
+            weights = self.fitted.neuron_weights(neurons, sample_frames(samples, everything))
+        has_any = bool(np.isfinite(weights).all() and weights.sum() > 0)
+        return np.asarray(weights, np.float64) if has_any else None
 
     def apply_steps(
         self, model: CalmModel, recording: Recording, *, states: FrameStates | None = None

@@ -45,6 +45,7 @@ def save_decoder(decoder: Decoder, path: str | Path) -> Path:
         "recording_names": decoder.recording_names,
         "settings": asdict(decoder.settings),
         "score": None if decoder.score is None else asdict(decoder.score),
+        "model_fingerprint": decoder.model_fingerprint,
     }
     arrays: dict[str, Any] = {"roi_labels": np.asarray(decoder.roi_labels, np.int64)}
     if isinstance(decoder.fitted, LinearDecoder):
@@ -95,6 +96,7 @@ def load_decoder(path: str | Path) -> Decoder:
             roi_labels=tensors["roi_labels"].numpy(),
             fitted=_fitted_of(header, tensors),
             score=None if header["score"] is None else Interval(**header["score"]),
+            model_fingerprint=str(header.get("model_fingerprint", "")),
         )
     except CheckpointError:
         raise

@@ -10,6 +10,7 @@ from ..core.errors import CalmError
 from ..core.progress import Steps, retold, run
 from ..core.recording import Recording
 from ..model.calm import CalmModel
+from ..model.fingerprint import fingerprint
 from .decoder import RATE_RATIO_OF_ANIMALS, Decoder, matched
 from .fold import part_of
 from .network_fit import Examples, FittedNetworks, averaged, fit_network_steps
@@ -85,6 +86,7 @@ def fit_decoder_steps(
         recording_names=tuple(each.name for each in recordings),
         roi_labels=np.empty(0, np.int64),
         fitted=fitted,
+        model_fingerprint=fingerprint(model),
     )
 
 

@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from ..core.errors import CalmError
+from ..core.memory import check_room
 from ..core.progress import Progress, Steps, retold, run
 from ..core.recording import Recording
 from ..model.calm import CalmModel
@@ -15,6 +16,9 @@ from ..model.calm import CalmModel
 MOST_EXACT = 3072
 N_PROJECTED = 2048
 _NEURONS_AT_ONCE = 32
+# Of more neurons, states are renewed with every token only: reading a recording once takes
+# long enough.
+MOST_NEURONS_EVERY_FRAME = 1500
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -30,12 +34,15 @@ class FrameStates:
         Before it lies the model's first context, which is relative to itself.
     model_name : str
     frame_rate_hz : float
+    renewed_every : int
+        Frames after which a neuron has a new state: 1, or with many neurons a token's length.
     """
 
     hidden: np.ndarray
     first_frame: int
     model_name: str
     frame_rate_hz: float
+    renewed_every: int = 1
 
     def __post_init__(self) -> None:
         if self.hidden.ndim != 3 or self.first_frame < 0 or self.frame_rate_hz <= 0:
@@ -56,6 +63,12 @@ class FrameStates:
         """The states in fewer numbers that say the same."""
         return coordinates_of(self)
 
+    def coordinates_steps(self) -> "Steps[Coordinates]":
+        """Find `coordinates` where they are not known yet, as a generator of progress."""
+        if "coordinates" not in vars(self):
+            vars(self)["coordinates"] = yield from coordinates_steps(self)
+        return self.coordinates
+
     def parts(self) -> Iterator[tuple[slice, np.ndarray]]:
         """Some neurons at a time: which channels, and their values (frames, channels)."""
         n_frames, n_neurons, width = self.hidden.shape
@@ -70,33 +83,43 @@ def represent_frames_steps(model: CalmModel, recording: Recording) -> Steps[Fram
 
     A token is complete every few frames; in between, the newest state would be stale, and
     what an animal does now is not in it. So the recording is shown with 0, 1, 2 ... frames
-    put before it, and each frame takes the state of the token that ends with it.
+    put before it, and each frame takes the state of the token that ends with it. Recordings of
+    more than `MOST_NEURONS_EVERY_FRAME` neurons are read once only.
 
     Raises
     ------
     RecordingError
         If the recording is shorter than one context.
+    CalmError
+        If the states do not fit into what memory is left, where the system tells.
     """
     stride = model.config.tokenizer.stride
+    _check_room(model, recording)
+    n_phases = 1 if recording.n_neurons > MOST_NEURONS_EVERY_FRAME else stride
     factor = recording.frame_rate_hz / model.model_rate_hz(recording.frame_rate_hz)
     newest_end_s = np.full(recording.n_frames, -np.inf)
     hidden = np.zeros(
         (recording.n_frames, recording.n_neurons, model.config.dynamics.width), np.float16
     )
-    for phase in range(stride):
+    for phase in range(n_phases):
         n_before = round(phase * factor)
         traces = np.pad(recording.traces, ((0, 0), (n_before, 0)), mode="edge")
         shifted = replace(recording, traces=traces, movie=None, behaviour=None, trials=None)
         found = yield from retold(
             model.represent_steps(shifted),
             lambda progress, phase=phase: Progress(  # type: ignore[misc]
-                round(1000 * (phase + progress.fraction)), 1000 * stride, progress.stage
+                round(1000 * (phase + progress.fraction)), 1000 * n_phases, progress.stage
             ),
         )
         known = found.known_token_of_frame()[n_before:]
         end_s = (known + 1) * found.token_duration_s - n_before / recording.frame_rate_hz
         newer = (known >= 0) & (end_s > newest_end_s + 1e-9)
-        hidden[newer] = found.hidden[:, known[newer]].transpose(1, 0, 2)
+        for first in range(0, recording.n_neurons, _NEURONS_AT_ONCE):
+            some = slice(first, first + _NEURONS_AT_ONCE)
+            hidden[newer, some] = found.hidden[some][:, known[newer]].transpose(1, 0, 2)
+            if first % (8 * _NEURONS_AT_ONCE) == 0:
+                yield Progress(phase + 1, n_phases, "Reading the recording")
+        del found
         newest_end_s[newer] = end_s[newer]
     return FrameStates(
         hidden=hidden,
@@ -105,6 +128,21 @@ def represent_frames_steps(model: CalmModel, recording: Recording) -> Steps[Fram
         ),
         model_name=model.title,
         frame_rate_hz=recording.frame_rate_hz,
+        renewed_every=stride if n_phases == 1 else 1,
+    )
+
+
+def _check_room(model: CalmModel, recording: Recording) -> None:
+    stride, width = model.config.tokenizer.stride, model.config.dynamics.width
+    share = model.model_rate_hz(recording.frame_rate_hz) / recording.frame_rate_hz
+    # Two bytes a number at every frame, and four at every token of the pass that is running.
+    bytes_of_frame = width * recording.n_neurons * (2 + 4 * share / stride)
+    check_room(
+        recording.n_frames * bytes_of_frame,
+        f"{recording.name}: hidden states of {recording.n_neurons} neurons at "
+        f"{recording.n_frames} frames",
+        "Decode from fewer neurons (the accepted cells) or from a shorter part of the "
+        "recording, or close other programs.",
     )
 
 
@@ -174,23 +212,28 @@ class Coordinates:
         return found, -self.centre @ found
 
 
-def coordinates_of(states: FrameStates, *, seed: int = 0) -> Coordinates:
+def coordinates_steps(states: FrameStates, *, seed: int = 0) -> Steps[Coordinates]:
     """Find coordinates of the hidden states; see `Coordinates`."""
     n_frames, n_channels = len(states.hidden), states.n_channels
-    centre = np.concatenate([part.mean(axis=0) for _, part in states.parts()])
+    told = _Told(n_channels)
+    centre = np.zeros(n_channels, np.float32)
+    for channels, part in states.parts():
+        centre[channels] = part.mean(axis=0)
+        yield told(channels, 0)
     if n_channels <= min(n_frames, MOST_EXACT):
         values = np.concatenate([part for _, part in states.parts()], axis=1) - centre
         return Coordinates(values, states, centre)
     if n_frames > MOST_EXACT:
-        values = sum(
-            (part - centre[channels]) @ _directions(seed, channels)
-            for channels, part in states.parts()
-        )
-        return Coordinates(np.asarray(values, np.float32), states, centre, seed=seed)
+        projected = np.zeros((n_frames, N_PROJECTED), np.float32)
+        for channels, part in states.parts():
+            projected += (part - centre[channels]) @ _directions(seed, channels)
+            yield told(channels, 1)
+        return Coordinates(projected, states, centre, seed=seed)
     products = np.zeros((n_frames, n_frames))
     for channels, part in states.parts():
         part = part - centre[channels]
         products += part @ part.T
+        yield told(channels, 1)
     power, directions = np.linalg.eigh(products)
     # Frames are fewer than channels, so their products hold every direction there is.
     kept = power > 1e-6 * power[-1]
@@ -201,6 +244,22 @@ def coordinates_of(states: FrameStates, *, seed: int = 0) -> Coordinates:
         centre,
         back=directions[:, kept] / length,
     )
+
+
+def coordinates_of(states: FrameStates, *, seed: int = 0) -> Coordinates:
+    """Run `coordinates_steps` to its end."""
+    return run(coordinates_steps(states, seed=seed))
+
+
+class _Told:
+    """Progress over all channels, twice."""
+
+    def __init__(self, n_channels: int) -> None:
+        self._n_channels = n_channels
+
+    def __call__(self, channels: slice, times: int) -> Progress:
+        done = times * self._n_channels + channels.stop
+        return Progress(done, 2 * self._n_channels, "Summing up hidden states")
 
 
 def _directions(seed: int, channels: slice) -> np.ndarray:

@@ -39,6 +39,8 @@ class Adaptation:
         the forecast head; empty where adapting did not help.
     zero_shot_mse, adapted_mse : float
         Mean squared error on the validation part, in units of each neuron's variance.
+    stopped_at_step : int, optional
+        Step at which the user ended the fit early; None where it ran to its end.
     """
 
     model_name: str
@@ -48,6 +50,7 @@ class Adaptation:
     weights: dict[str, Tensor]
     zero_shot_mse: float
     adapted_mse: float
+    stopped_at_step: int | None = None
 
     @property
     def helped(self) -> bool:
@@ -60,12 +63,19 @@ class Adaptation:
             return (
                 f"Adapting to {self.recording_name} did not lower the error on its validation "
                 f"part ({self.zero_shot_mse:.3f}); the zero-shot model is kept."
+                f"{self._stopped()}"
             )
         gain = 1 - self.adapted_mse / self.zero_shot_mse
         return (
             f"Adapted to {self.recording_name}: error on its validation part {gain:.1%} "
             f"smaller ({self.adapted_mse:.3f} instead of {self.zero_shot_mse:.3f})."
+            f"{self._stopped()}"
         )
+
+    def _stopped(self) -> str:
+        if self.stopped_at_step is None:
+            return ""
+        return f" The fit was stopped early, after {self.stopped_at_step} steps."
 
     def check(self, recording: Recording) -> None:
         """Refuse a recording of other neurons."""
@@ -113,6 +123,8 @@ class Adaptation:
             "zero_shot_mse": repr(self.zero_shot_mse),
             "adapted_mse": repr(self.adapted_mse),
         }
+        if self.stopped_at_step is not None:
+            metadata["stopped_at_step"] = str(self.stopped_at_step)
         labels = torch.as_tensor(np.asarray(self.roi_labels, np.int64))
         tensors = {"roi_labels": labels} | {
             name: value.detach().cpu().contiguous() for name, value in self.weights.items()
@@ -140,6 +152,7 @@ def load_adaptation(path: str | Path) -> Adaptation:
                 f"{path}: found {metadata.get('format', 'no format')!r}; expected a file "
                 f"written by 'napari-calm adapt' ({FORMAT!r})."
             )
+        stopped = metadata.get("stopped_at_step")
         return Adaptation(
             model_name=metadata["model_name"],
             recording_name=metadata["recording_name"],
@@ -148,6 +161,7 @@ def load_adaptation(path: str | Path) -> Adaptation:
             weights=tensors,
             zero_shot_mse=float(metadata["zero_shot_mse"]),
             adapted_mse=float(metadata["adapted_mse"]),
+            stopped_at_step=int(stopped) if stopped else None,
         )
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise CheckpointError(

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..core.errors import CalmError, RecordingError
-from ..core.progress import Progress, Steps, retold, run
+from ..core.errors import CalmError, RecordingError, StoppedEarly
+from ..core.progress import Progress, Steps, Stop, never, retold, run
 from ..core.recording import Recording
 from ..model.adaptation import Adaptation, with_rows
 from ..model.calm import CalmModel
@@ -80,8 +80,18 @@ def adapt_steps(
     config: AdaptConfig | None = None,
     seed: int = 0,
     curve: Curve | None = None,
+    stop: Stop = never,
 ) -> Steps[Adaptation]:
-    """`adapt` as a generator of progress; the learning curve is appended to `curve`."""
+    """`adapt` as a generator of progress; the learning curve is appended to `curve`.
+
+    Once `stop` says so, the fit ends. What did best on the validation part is kept as it is,
+    without the second fit on all frames, and is marked as stopped early.
+
+    Raises
+    ------
+    StoppedEarly
+        If it was stopped before the fit was validated for the first time.
+    """
     config = config or AdaptConfig()
     curve = [] if curve is None else curve
     sampler = _known_frames(model, recording, from_frame, until_frame, config)
@@ -90,12 +100,26 @@ def adapt_steps(
     zero_shot_mse = yield from _error_steps(model, judging)
     fitted = copy.deepcopy(model).requires_grad_(False).eval()
     with_rows(fitted, recording.n_neurons)
-    found = yield from _fit_steps(fitted, sampler, config.optimiser, config, seed, curve, held)
+    found = yield from _fit_steps(
+        fitted, sampler, config.optimiser, config, seed, curve, held, stop
+    )
+    stopped = stop()
+    if stopped and not any("validation_loss" in row and row["step"] for row in curve):
+        raise StoppedEarly(
+            f"Stopped after {curve[-1]['step']:.0f} steps, before the fit was validated for "
+            f"the first time (after {VALIDATE_EVERY}): nothing is kept, the zero-shot model "
+            "stays."
+        )
     adapted_mse = yield from _error_steps(fitted, judging)
     helped = adapted_mse < (1 - LEAST_GAIN) * zero_shot_mse
     if helped:
         calibrate(fitted, held)
-        fitted = yield from _with_all_frames_steps(model, fitted, sampler, config, seed, found)
+        if not stopped:
+            again = yield from _with_all_frames_steps(
+                model, fitted, sampler, config, seed, found, stop
+            )
+            stopped = stop()
+            fitted = fitted if stopped else again
     return Adaptation(
         model_name=model.name,
         recording_name=recording.name,
@@ -104,6 +128,7 @@ def adapt_steps(
         weights=fitted_weights(fitted) if helped else {},
         zero_shot_mse=zero_shot_mse,
         adapted_mse=adapted_mse,
+        stopped_at_step=int(found[-1]["step"]) if stopped else None,
     )
 
 
@@ -254,6 +279,7 @@ def _with_all_frames_steps(
     config: AdaptConfig,
     seed: int,
     curve: Curve,
+    stop: Stop,
 ) -> Steps[CalmModel]:
     """Fit anew on the training and validation part, for as long as was best before.
 
@@ -263,7 +289,8 @@ def _with_all_frames_steps(
     again = copy.deepcopy(model).requires_grad_(False).eval()
     with_rows(again, fitted.config.dynamics.n_neurons)
     optimiser = replace(config.optimiser, steps=max(1, int(best["step"])), patience=0)
-    yield from _fit_steps(again, sampler.with_all_frames(), optimiser, config, seed, [], ())
+    everything = sampler.with_all_frames()
+    yield from _fit_steps(again, everything, optimiser, config, seed, [], (), stop)
     assert again.forecast_head is not None
     assert fitted.forecast_head is not None
     again.forecast_head.stretch.copy_(fitted.forecast_head.stretch)
@@ -282,6 +309,7 @@ def _fit_steps(
     seed: int,
     curve: Curve,
     held: Sequence[Window],
+    stop: Stop,
 ) -> Steps[Curve]:
     """Fit rows and head by gradient; the held windows, where there are any, stop it."""
     assert adapted.forecast_head is not None
@@ -332,6 +360,7 @@ def _fit_steps(
         validate=validate,
         validate_every=VALIDATE_EVERY,
         curve=curve,
+        stop=stop,
     )
     fitted.requires_grad_(False)
     return found

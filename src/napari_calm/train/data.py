@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ..core.errors import ConfigError
+from ..core.progress import Progress, Steps
 from ..core.recording import Recording
 from ..io.read import read_recording
 from ..model.config import PreprocessingConfig
@@ -23,7 +24,7 @@ from ..simulate.session import simulate_cohort
 from .config import DataConfig
 
 
-def folder_recordings(config: DataConfig) -> list[Recording]:
+def folder_recordings_steps(config: DataConfig) -> Steps[list[Recording]]:
     """Read the recordings of the configuration's folder, unusable traces left out.
 
     Raises
@@ -47,11 +48,27 @@ def folder_recordings(config: DataConfig) -> list[Recording]:
         raise ConfigError(
             f"data: the folder {folder} holds no recordings; expected npz files or folders."
         )
-    return [read_recording(entry, drop_unusable=True) for entry in entries]
+    found = []
+    for number, entry in enumerate(entries):
+        yield Progress(number, len(entries), f"Reading {entry.name}")
+        found.append(read_recording(entry, drop_unusable=True))
+    return found
 
 
-def simulated_recordings(config: DataConfig) -> Iterator[Recording]:
+def simulated_recordings_steps(config: DataConfig) -> Steps[list[Recording]]:
     """Make the simulated cohorts of a configuration."""
+    n_all = sum(
+        int(cohort.get("n_animals", 1)) * int(cohort.get("n_sessions", 1))
+        for cohort in (*config.simulated, *config.populations)
+    )
+    found: list[Recording] = []
+    for recording in _simulated(config):
+        found.append(recording)
+        yield Progress(min(len(found), n_all), n_all, "Simulating recordings")
+    return found
+
+
+def _simulated(config: DataConfig) -> Iterator[Recording]:
     for cohort in config.simulated:
         for session in simulate_cohort(**cohort):
             yield session.recording

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..core.progress import Steps
+from ..core.progress import Steps, Stop, never
 from ..model.calm import CalmModel
 from ..model.config import CalmConfig
 from ..model.dynamics import UNKNOWN, next_token_loss
@@ -183,9 +183,18 @@ def trained_parts(model: CalmModel) -> nn.ModuleDict:
 
 
 def train_dynamics_steps(
-    model: CalmModel, sampler: WindowSampler, config: PretrainConfig, state_file: Path
+    model: CalmModel,
+    sampler: WindowSampler,
+    config: PretrainConfig,
+    state_file: Path,
+    *,
+    curve: Curve | None = None,
+    stop: Stop = never,
 ) -> Steps[Curve]:
-    """Train dynamics and forecast head in place on a frozen tokenizer; return the curve."""
+    """Train dynamics and forecast head in place on a frozen tokenizer; return the curve.
+
+    `curve` and `stop` as in `optimise_steps`.
+    """
     settings = config.dynamics_training
     model.tokenizer.eval().requires_grad_(False)
     neighbours = nearest_codes(model.tokenizer.quantizer.codebook, settings.noise_neighbours)
@@ -253,6 +262,8 @@ def train_dynamics_steps(
                 save_every=config.save_every,
                 validate=validate,
                 validate_every=config.validate_every,
+                curve=curve,
+                stop=stop,
             )
         )
 

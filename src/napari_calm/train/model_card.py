@@ -61,8 +61,10 @@ def model_card(
     tokenizer: Curve,
     dynamics: Curve,
     skills: Sequence[ForecastSkill],
+    *,
+    stopped: bool = False,
 ) -> str:
-    """Write the card of a trained model, in Markdown."""
+    """Write the card of a trained model, in Markdown; `stopped` where it was stopped early."""
     low, high = config.preprocessing.frame_rate_range_hz
     simulated = bool(config.data.simulated or config.data.populations)
     source = "simulated recordings" if simulated else "recordings"
@@ -76,6 +78,7 @@ def model_card(
         *([f"- the weights started from {config.start_from}"] if config.start_from else []),
         f"- seed {config.seed}; {len(tokenizer)} tokenizer steps, {len(dynamics)} dynamics "
         f"steps; the weights after step {best_validation(dynamics)['step']:.0f} are kept",
+        *([_stopped_line(config)] if stopped else []),
         f"- a forecast looks at {config.preprocessing.context_frames} frames",
         "",
         "## Measured on the validation parts",
@@ -93,6 +96,11 @@ def model_card(
         f"log likelihood of the next of {config.tokenizer.n_codes} tokens.",
     ]
     return "\n".join(lines + _forecast_lines(skills))
+
+
+def _stopped_line(config: PretrainConfig) -> str:
+    n_steps = config.dynamics_training.optimiser.steps
+    return f"- stopped early, before the {n_steps} dynamics steps of its configuration"
 
 
 def best_validation(curve: Curve) -> dict[str, float]:

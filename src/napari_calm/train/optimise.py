@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ..core.atomic import replacing
 from ..core.errors import CheckpointError
-from ..core.progress import Progress, Steps
+from ..core.progress import Progress, Steps, Stop, never
 from .config import OptimiserConfig
 
 Curve = list[dict[str, float]]
@@ -142,6 +142,7 @@ def optimise_steps(
     state_file: Path | None = None,
     save_every: int = 100,
     curve: Curve | None = None,
+    stop: Stop = never,
 ) -> Steps[Curve]:
     """Train `module` and return its learning curve.
 
@@ -159,13 +160,21 @@ def optimise_steps(
         Where the state is kept between runs; read at the start where it exists.
     curve : list, optional
         Where to write the learning curve as it grows, for those who watch.
+    stop : callable
+        Asked before every step; once it says so, the training ends as if this had been the
+        last step, and its state is kept so that it can go on.
     """
     state = TrainingState(module, make_optimiser(module, config))
-    if curve is not None:
-        state.curve = curve
     if state_file is not None:
         state.resume(state_file)
+    if curve is not None:
+        curve[:] = [*curve, *state.curve]
+        state.curve = curve
     while state.step < config.steps and not 0 < config.patience <= state.waited:
+        if stop():
+            if state_file is not None and state.step:
+                state.save(state_file)
+            break
         rng = np.random.default_rng([seed, state.step])
         for group in state.optimiser.param_groups:
             group["lr"] = learning_rate_at(state.step, config)

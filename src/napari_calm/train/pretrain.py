@@ -10,8 +10,8 @@ import pandas as pd
 import torch
 
 from ..core.atomic import replacing
-from ..core.errors import ConfigError
-from ..core.progress import Steps, run
+from ..core.errors import ConfigError, StoppedEarly
+from ..core.progress import Steps, Stop, never, run
 from ..core.recording import Recording
 from ..model.calm import CalmModel
 from ..model.checkpoint import load_model, save_model
@@ -19,9 +19,10 @@ from ..model.config import CalmConfig
 from ..model.device import choose_device
 from .calibrate import calibrate
 from .config import PretrainConfig
-from .data import WindowSampler, folder_recordings, simulated_recordings
+from .data import WindowSampler, folder_recordings_steps, simulated_recordings_steps
 from .dynamics_training import VALIDATION_WINDOWS, train_dynamics_steps
 from .model_card import held_back_skills_steps, model_card
+from .optimise import Curve
 from .tokenizer_training import train_tokenizer_steps
 
 STATE_FOLDER = "training"
@@ -34,6 +35,8 @@ def pretrain_steps(
     recordings: Sequence[Recording] | None = None,
     device: str = "auto",
     restart: bool = False,
+    curves: dict[str, Curve] | None = None,
+    stop: Stop = never,
 ) -> Steps[CalmModel]:
     """Train tokenizer, then dynamics, and write the checkpoint folder `out`.
 
@@ -52,9 +55,17 @@ def pretrain_steps(
         Real recordings to train on, instead of those in the configuration's folder.
     restart : bool
         Forget the state of an earlier run instead of continuing it.
+    curves : dict of list, optional
+        Gets the learning curves "tokenizer" and "dynamics", which grow with the training.
+    stop : callable
+        Asked between steps. Once it says so, the weights of the best validation so far become
+        the checkpoint, and the state stays, so that the same call goes on.
 
     Raises
     ------
+    StoppedEarly
+        If it was stopped before the dynamics were validated for the first time: there is no
+        model yet, but the state to go on from.
     ConfigError
         If the folder holds the state of a training with another configuration, or the model
         to start from has other networks.
@@ -67,9 +78,10 @@ def pretrain_steps(
         shutil.rmtree(state)
     _claim(state, config)
     if recordings is None:
-        recordings = folder_recordings(config.data)
+        recordings = yield from folder_recordings_steps(config.data)
     real = {recording.name: None for recording in recordings}
-    recordings = [*recordings, *simulated_recordings(config.data)]
+    simulated = yield from simulated_recordings_steps(config.data)
+    recordings = [*recordings, *simulated]
     sampler = WindowSampler(recordings, config.preprocessing, config.data.validation_share)
     start = load_model(config.start_from, device="cpu") if config.start_from else None
     seen = (*(start.config.trained_on if start else ()), *real)
@@ -79,16 +91,26 @@ def pretrain_steps(
     if start is not None:
         start_from(model, start)
     model.to(choose_device(device))
+    curves = {} if curves is None else curves
+    curves |= {"tokenizer": [], "dynamics": []}
     tokenizer_curve = yield from train_tokenizer_steps(
         model.tokenizer,
         sampler,
         config,
         state / "tokenizer.pt",
         start_from_kmeans=start is None,
+        curve=curves["tokenizer"],
+        stop=stop,
     )
+    if stop():
+        raise _too_early(out, "the tokenizer was trained")
     dynamics_curve = yield from train_dynamics_steps(
-        model, sampler, config, state / "dynamics.pt"
+        model, sampler, config, state / "dynamics.pt", curve=curves["dynamics"], stop=stop
     )
+    n_steps = len(dynamics_curve)
+    stopped = stop() and n_steps < config.dynamics_training.optimiser.steps
+    if stopped and not any("validation_loss" in row for row in dynamics_curve):
+        raise _too_early(out, f"the first validation (after {config.validate_every} steps)")
     calibrate(
         model,
         sampler.validation_windows(
@@ -99,11 +121,23 @@ def pretrain_steps(
     for name, curve in (("tokenizer", tokenizer_curve), ("dynamics", dynamics_curve)):
         with replacing(state / f"{name}.csv") as partial:
             pd.DataFrame(curve).to_csv(partial, index=False)
-    skills = yield from held_back_skills_steps(model, recordings, config.data.validation_share)
+    skills = []
+    if not stopped:
+        skills = yield from held_back_skills_steps(
+            model, recordings, config.data.validation_share
+        )
     card = model_card(
-        config, len(sampler.traces), len(real), tokenizer_curve, dynamics_curve, skills
+        config,
+        len(sampler.traces),
+        len(real),
+        tokenizer_curve,
+        dynamics_curve,
+        skills,
+        stopped=stopped,
     )
     save_model(model, out, card=card)
+    if stopped:
+        return model
     for name in ("tokenizer", "dynamics"):
         (state / f"{name}.pt").unlink(missing_ok=True)
     return model
@@ -120,6 +154,13 @@ def pretrain(
     """Run `pretrain_steps` to its end."""
     return run(
         pretrain_steps(config, out, recordings=recordings, device=device, restart=restart)
+    )
+
+
+def _too_early(out: Path, what: str) -> StoppedEarly:
+    return StoppedEarly(
+        f"Stopped before {what}: there is no model to keep yet. Its state is in "
+        f"{out / STATE_FOLDER}; pretraining into {out} again goes on from there."
     )
 
 

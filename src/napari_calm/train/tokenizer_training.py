@@ -8,7 +8,7 @@ import torch
 from sklearn.cluster import KMeans
 from torch import Tensor
 
-from ..core.progress import Steps
+from ..core.progress import Steps, Stop, never
 from ..model.tokenizer import Quantizer, Tokenizer
 from .config import PretrainConfig
 from .data import WindowSampler
@@ -45,6 +45,8 @@ def train_tokenizer_steps(
     *,
     further_terms: FurtherTerms | None = None,
     start_from_kmeans: bool = True,
+    curve: Curve | None = None,
+    stop: Stop = never,
 ) -> Steps[Curve]:
     """Train `tokenizer` in place and return its learning curve.
 
@@ -55,6 +57,8 @@ def train_tokenizer_steps(
         inside `tokenizer`, so that it is trained, saved and resumed with it.
     start_from_kmeans : bool
         Whether the codebook starts from k-means over latents or stays as it was made.
+    curve, stop
+        See `optimise_steps`.
     """
     settings = config.tokenizer_training
     device = tokenizer.quantizer.codebook.device
@@ -100,6 +104,8 @@ def train_tokenizer_steps(
             save_every=config.save_every,
             validate=validate,
             validate_every=config.validate_every,
+            curve=curve,
+            stop=stop,
         )
     )
 

@@ -1,5 +1,6 @@
 """Fitting the model to this recording, and switching between the fit and zero-shot."""
 
+import threading
 from pathlib import Path
 
 from qtpy.QtCore import QTimer
@@ -13,7 +14,7 @@ from qtpy.QtWidgets import (
     QRadioButton,
 )
 
-from ..core.errors import CalmError
+from ..core.errors import CalmError, StoppedEarly
 from ..core.recording import Recording
 from .fit_frames import FitFrames
 from .job import Job
@@ -125,7 +126,7 @@ class AdaptSection(Section):
         recording, load = self._session.recording, self._model.loader()
         until_frame = self.frames.currentData().until_frame(recording, self._session.time_s)
         curve: list[dict[str, float]] = []
-        apart = self.apart
+        apart, keep = self.apart, threading.Event()
 
         def steps():
             model = yield from load(None)
@@ -134,9 +135,12 @@ class AdaptSection(Section):
             else:
                 from ..train.adapt import adapt_steps as fit_steps
 
-            adaptation = yield from fit_steps(
-                model, recording, until_frame=until_frame, curve=curve
-            )
+            try:
+                adaptation = yield from fit_steps(
+                    model, recording, until_frame=until_frame, curve=curve, stop=keep.is_set
+                )
+            except StoppedEarly as stopped:
+                return str(stopped)
             if adaptation.helped:
                 # Made here and kept, so that the switch costs nothing.
                 yield from load(adaptation)
@@ -144,10 +148,13 @@ class AdaptSection(Section):
 
         def on_done(adaptation) -> None:
             self._session.expect(recording)
+            if isinstance(adaptation, str):
+                self.say(adaptation)
+                return
             self._session.adaptation_file = None
             self._session.set_adaptation(adaptation)
 
-        if self._job.start(steps(), title="Adapt", on_done=on_done):
+        if self._job.start(steps(), title="Adapt", on_done=on_done, keep=keep):
             self._curve = curve
             self._show_plot(True)
             self._redraw.start()

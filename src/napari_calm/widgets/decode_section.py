@@ -1,5 +1,6 @@
 """Reading behaviour from the population: which variable, how well, and keeping the decoder."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QPushButton, QSizePolicy
@@ -25,7 +26,6 @@ class DecodeSection(Section):
         super().__init__("Decode")
         self._session, self._job, self._model = session, job, model
         self._shown = self._shown_for = None
-        self._applied = ""
         self.variable = QComboBox(objectName="calm_variable")
         self.variable.setMinimumContentsLength(8)
         self.variable.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
@@ -154,31 +154,24 @@ class DecodeSection(Section):
 
         def steps(load):
             model = yield from load(adaptation)
+            from ..decoding.applied import Applied
             from ..decoding.decoder_file import load_decoder
             from ..decoding.states import represent_frames_steps
-            from ..decoding.target import read_target
 
             decoder = load_decoder(path)
             decoder.check(model, recording)
             states = states_of(model)
             if states is None:
                 states = yield from represent_frames_steps(model, recording)
-            decoded = decoder.read(recording, states)
-            try:
-                truth = read_target(recording, decoder.name, kind=decoder.kind)
-                said = decoder.judge(decoded, truth).verdict()
-                truth = decoder.matched(truth)
-            except CalmError as error:
-                truth, said = None, f"{decoder.name}: decoded, not scored. {error}"
-            return model, states, decoder, decoded, truth, said
+            return model, states, Applied.of(decoder, recording, states)
 
         def on_done(result) -> None:
             session.expect(recording)
-            model, states, decoder, decoded, truth, said = result
+            model, states, applied = result
             session.set_model(model)
             session.set_frame_states(model, states)
-            self._applied = f"{said} By {Path(path).name}."
-            session.set_decoded(decoder, decoded, truth)
+            said = f"{applied.said} By {Path(path).name}."
+            session.set_applied(replace(applied, said=said))
 
         self._job.start(self._model.in_memory(steps), title="Apply decoder", on_done=on_done)
 
@@ -268,5 +261,5 @@ class DecodeSection(Section):
     def _verdict(self) -> str:
         found = self._session.decoding
         if found is None:
-            return self._applied
+            return "" if self._session.applied is None else self._session.applied.said
         return f"{found.verdict()} Looks at {found.looks_at}."

@@ -7,6 +7,7 @@ from psygnal import Signal
 from .reading import Reading
 
 if TYPE_CHECKING:
+    from ..decoding.applied import Applied
     from ..decoding.decoded import Decoded
     from ..decoding.decoder import Decoder
     from ..decoding.decoding import Decoding
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 # What neurons are coloured by as soon as there are clusters.
 CLUSTER = "cluster"
+_WEIGHT = ": weight"
 
 
 class ExploredResults:
@@ -93,6 +95,11 @@ class ExploredResults:
         return dict(self._decodings)
 
     @property
+    def shown_decoding(self) -> str:
+        """Name of the decoding that is shown; empty for none."""
+        return self._shown_decoding
+
+    @property
     def decoding(self) -> "Decoding | None":
         """The decoding that is shown; None for none, or where a kept decoder is applied."""
         return self._decodings.get(self._shown_decoding)
@@ -100,7 +107,9 @@ class ExploredResults:
     @property
     def decoder(self) -> "Decoder | None":
         """The decoder whose values are shown."""
-        return self._decoder if self.decoding is None else self.decoding.decoder
+        if self.decoding is not None:
+            return self.decoding.decoder
+        return None if self._applied is None else self._applied.decoder
 
     @property
     def decoded(self) -> "Decoded | None":
@@ -180,12 +189,29 @@ class ExploredResults:
             self._show_decoding(name)
             self.decoding_changed.emit()
 
-    def set_decoded(
-        self, decoder: "Decoder", decoded: "Decoded", truth: "Target | None"
-    ) -> None:
-        """Show what a kept decoder says of the recording, beside the truth if it is known."""
+    @property
+    def applied(self) -> "Applied | None":
+        """The kept decoder that is shown, and what it says; None where a decoding is shown."""
+        return self._applied
+
+    @property
+    def applied_weights_name(self) -> str:
+        """What its weights are called among the features of neurons."""
+        return f"{self._applied.decoder.name} (kept decoder){_WEIGHT}" if self._applied else ""
+
+    def set_applied(self, applied: "Applied") -> None:
+        """Show what a kept decoder says of the recording.
+
+        Neurons are coloured by their weights in it; where there are none, by those of no other
+        decoder either.
+        """
         self._shown_decoding = ""
-        self._decoder, self._decoded, self._decoded_truth = decoder, decoded, truth
+        self._applied = applied
+        self._decoded, self._decoded_truth = applied.decoded, applied.truth
+        if applied.weights is not None:
+            self._colour_by = self.applied_weights_name
+        elif self._colour_by.endswith(_WEIGHT):
+            self._colour_by = CLUSTER
         self.decoding_changed.emit()
 
     def drop_decodings(self) -> None:
@@ -197,13 +223,14 @@ class ExploredResults:
     def _show_decoding(self, name: str) -> None:
         shown = self._decodings[name]
         self._shown_decoding = name
+        self._applied = None
         self._decoded, self._decoded_truth = shown.held_out(), shown.target
-        self._colour_by = f"{shown.target.name}: weight"
+        self._colour_by = f"{shown.target.name}{_WEIGHT}"
 
     def _forget_decodings(self) -> None:
         self._decodings: dict[str, Decoding] = {}
         self._shown_decoding = ""
-        self._decoder: Decoder | None = None
+        self._applied: Applied | None = None
         self._decoded: Decoded | None = None
         self._decoded_truth: Target | None = None
 

@@ -5,13 +5,18 @@ from collections.abc import Mapping
 from qtpy.QtWidgets import QAbstractSpinBox, QCheckBox, QComboBox, QWidget
 
 _PREFIX = "calm_"
-# These follow the recording, the model or the open plots, or start work of their own.
+# These follow the recording, the model or the open plots, start work of their own, or have
+# nothing to do with the recording.
 _NOT_KEPT = {
     "calm_model",
     "calm_device",
     "calm_figure",
     "calm_frame_rate",
     "calm_follow_slider",
+    "calm_pretrain_config",
+    "calm_pretrain_simulated",
+    "calm_pretrain_device",
+    "calm_pretrain_restart",
 }
 
 

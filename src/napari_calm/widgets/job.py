@@ -124,7 +124,8 @@ class Job(QObject):
         self._worker = None
         self._cancelled: threading.Event | None = None
         self._on_done: Callable[[Any], None] | None = None
-        self._title = ""
+        self._keep: threading.Event | None = None
+        self._title = self._if_cancelled = ""
         self._started_at = 0.0
         self._stage, self._stage_started_at = "", 0.0
         self._guards: list[tuple[QAbstractButton, Callable[[], str], str]] = []
@@ -149,6 +150,16 @@ class Job(QObject):
         """Whether Cancel was asked for and the worker has not stopped yet."""
         return self._cancelled is not None and self._cancelled.is_set()
 
+    @property
+    def can_keep(self) -> bool:
+        """Whether the running job can end early and keep the best it has."""
+        return self.running and self._keep is not None
+
+    @property
+    def keeping(self) -> bool:
+        """Whether the running job was asked to end early and keep the best it has."""
+        return self.can_keep and self._keep.is_set()
+
     def guard(self, button: QAbstractButton, missing: Callable[[], str]) -> None:
         """Enable `button` while no job runs and `missing()` has nothing to say.
 
@@ -165,8 +176,23 @@ class Job(QObject):
             button.setEnabled(not self.running and not reason)
             button.setToolTip(reason or tooltip)
 
-    def start(self, steps: Steps, *, title: str, on_done: Callable[[Any], None]) -> bool:
+    def start(
+        self,
+        steps: Steps,
+        *,
+        title: str,
+        on_done: Callable[[Any], None],
+        keep: threading.Event | None = None,
+        if_cancelled: str = "Nothing was changed.",
+    ) -> bool:
         """Run `steps` in a thread and call `on_done(result)` in this one.
+
+        Parameters
+        ----------
+        keep : threading.Event, optional
+            What `steps` look at to end early with the best they have; see `stop_and_keep`.
+        if_cancelled : str
+            What to say of what is there after Cancel.
 
         Returns
         -------
@@ -185,7 +211,8 @@ class Job(QObject):
         worker = create_worker(throttled, steps, is_cancelled, _worker_class=_ClosingWorker)
         worker.steps = steps
         self._worker, self._cancelled = worker, cancelled
-        self._on_done, self._title = on_done, title
+        self._on_done, self._title, self._keep = on_done, title, keep
+        self._if_cancelled = if_cancelled
         self._started_at = self._stage_started_at = time.monotonic()
         self._stage = ""
         worker.yielded.connect(self._on_yielded)
@@ -196,6 +223,13 @@ class Job(QObject):
         self.changed.emit()
         worker.start()
         return True
+
+    @Slot()
+    def stop_and_keep(self) -> None:
+        """Ask the job to end early and keep the best it has, where it can."""
+        if self.can_keep and not self.cancelling and not self.keeping:
+            self._keep.set()
+            self.changed.emit()
 
     @Slot()
     def cancel(self) -> None:
@@ -259,7 +293,7 @@ class Job(QObject):
 
     def _forget_worker(self) -> None:
         self._release.stop()
-        self._worker = self._cancelled = self._on_done = None
+        self._worker = self._cancelled = self._on_done = self._keep = None
         activity, self._activity = self._activity, None
         if activity is not None:
             activity.close()
@@ -277,6 +311,8 @@ class Job(QObject):
         self.refresh_buttons()
         self.changed.emit()
         told = _told(outcome.error) if outcome.error is not None else ("", "", "")
+        if outcome.ending is Ending.CANCELLED:
+            told = (self._if_cancelled, "", "")
         message = told[0]
         self.ended.emit(JobReport(self._title, outcome.ending, seconds, *told))
         if outcome.ending is Ending.ERROR:

@@ -32,6 +32,12 @@ class JobBar(QWidget):
         self.cancel = QPushButton("Cancel", objectName="calm_cancel")
         self.cancel.setToolTip("Stop at the next step. Results that exist already stay.")
         self.cancel.clicked.connect(job.cancel)
+        self.keep = QPushButton("Stop and keep", objectName="calm_stop_and_keep")
+        self.keep.setToolTip(
+            "End the training now and keep the weights that did best on the validation part so "
+            "far. Cancel keeps none."
+        )
+        self.keep.clicked.connect(job.stop_and_keep)
         self.message = QLabel(objectName="calm_message")
         self.message.setWordWrap(True)
         self.message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
@@ -57,6 +63,7 @@ class JobBar(QWidget):
     def _lay_out(self) -> None:
         running = QHBoxLayout()
         running.addWidget(self.bar, 1)
+        running.addWidget(self.keep)
         running.addWidget(self.cancel)
         said = QHBoxLayout()
         said.addWidget(self.message, 1)
@@ -93,10 +100,14 @@ class JobBar(QWidget):
         self.bar.setVisible(running)
         self.cancel.setVisible(running)
         self.cancel.setEnabled(running and not self._job.cancelling)
+        self.keep.setVisible(self._job.can_keep)
+        self.keep.setEnabled(not self._job.keeping and not self._job.cancelling)
         if not running:
             return
         if self._job.cancelling:
             self.say("Stopping ...")
+        elif self._job.keeping:
+            self.say(f"{self._job.title}: stopping, to keep the best so far ...")
         else:
             self._report = None
             self._show_details_of("")
@@ -121,7 +132,7 @@ class JobBar(QWidget):
             note_problem(report)
             self.say(report.message, is_error=True)
         elif report.ending is Ending.CANCELLED:
-            self.say(f"{report.title}: stopped. Nothing was changed.")
+            self.say(f"{report.title}: stopped. {report.message}")
         else:
             self.say(f"{report.title}: done in {report.seconds:.1f} s.")
 
@@ -133,6 +144,7 @@ class JobBar(QWidget):
 
 
 def clock(seconds: float) -> str:
-    """Return seconds as ``m:ss``."""
+    """Return seconds as ``m:ss``, or ``h:mm:ss`` where there are hours."""
     minutes, rest = divmod(max(0, round(seconds)), 60)
-    return f"{minutes}:{rest:02d}"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

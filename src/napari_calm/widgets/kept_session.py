@@ -16,6 +16,8 @@ from .origin import Origin
 from .session import ZERO_SHOT, Session
 
 if TYPE_CHECKING:
+    from ..decoding.applied import Applied
+    from ..decoding.decoding import Decoding
     from ..explore.clusters import Clusters
     from ..explore.neuron_embedding import NeuronEmbedding
     from ..explore.selectivity import Selectivity
@@ -111,8 +113,13 @@ class KeptSession:
         Neurons.
     time_s, colour_by, map_name, forecast_kind, trajectories_by
         As the session has them; `map_name` is empty without a map.
+    docks : dict
+        See `kept_docks`.
+    shown_decoding : str
+        The decoding that is shown; empty where a kept decoder's values are, or nothing.
     selectivity : dict of Selectivity
-    tokens, forecast, embedding, clusters, trajectories, adaptation
+    decodings : dict of Decoding
+    tokens, forecast, embedding, clusters, trajectories, applied, adaptation
         Results; None for what there is not.
     """
 
@@ -133,17 +140,27 @@ class KeptSession:
     map_name: str = ""
     forecast_kind: str = ZERO_SHOT
     trajectories_by: str = ""
+    docks: dict = field(default_factory=dict)
+    shown_decoding: str = ""
     selectivity: "dict[str, Selectivity]" = field(default_factory=dict)
+    decodings: "dict[str, Decoding]" = field(default_factory=dict)
     tokens: TokenMap | None = None
     forecast: Forecast | None = None
     embedding: "NeuronEmbedding | None" = None
     clusters: "Clusters | None" = None
     trajectories: "Trajectories | None" = None
+    applied: "Applied | None" = None
     adaptation: "Adaptation | None" = None
 
     @classmethod
     def of(
-        cls, session: Session, *, model: str, device: str, settings: Mapping
+        cls,
+        session: Session,
+        *,
+        model: str,
+        device: str,
+        settings: Mapping,
+        docks: Mapping | None = None,
     ) -> "KeptSession":
         """Take what there is of `session`."""
         return cls(
@@ -164,12 +181,16 @@ class KeptSession:
             "" if session.neuron_map is None else session.neuron_map.method,
             session.forecast_kind,
             session.trajectories_coloured_by,
+            dict(docks or {}),
+            session.shown_decoding,
             session.selectivity,
+            session.decodings,
             session.tokens,
             session.forecast,
             session.embedding,
             session.clusters,
             session.trajectories,
+            session.applied,
             session.adaptation,
         )
 
@@ -190,5 +211,22 @@ class KeptSession:
                     f"for {recording.n_neurons}. The file is damaged: open the recording and "
                     "make its results anew."
                 )
+        for decoding in self.decodings.values():
+            self._check_size(decoding.roi_labels.size, decoding.n_frames, recording, path)
+        if self.applied is not None:
+            weights = self.applied.weights
+            n_neurons = recording.n_neurons if weights is None else len(weights)
+            self._check_size(n_neurons, self.applied.decoded.n_frames, recording, path)
         if self.adaptation is not None:
             self.adaptation.check(recording)
+
+    @staticmethod
+    def _check_size(
+        n_neurons: int, n_frames: int, recording: Recording, path: str | Path
+    ) -> None:
+        if (n_neurons, n_frames) != (recording.n_neurons, recording.n_frames):
+            raise CalmError(
+                f"{path}: holds a decoding of {n_neurons} neurons and {n_frames} frames for "
+                f"{recording.n_neurons} and {recording.n_frames}. The file is damaged: open "
+                "the recording and decode anew."
+            )

@@ -45,19 +45,28 @@ class LossPlot(pg.PlotWidget):
         self.validation.setPen(pg.mkPen(_VALIDATION_COLOUR, width=3))
         self.zero_shot.setPen(pg.mkPen(colours.text, width=1, style=Qt.PenStyle.DashLine))
 
-    def show_curve(self, curve: Sequence[dict[str, float]]) -> None:
+    def show_curve(
+        self, curve: Sequence[dict[str, float]], *, validation: str = "validation_loss"
+    ) -> None:
         """Draw the rows of a learning curve; a validation at step 0 is the dashed level.
 
         Spikes of the training loss reach out of the picture, so that the rest can be seen.
+
+        Parameters
+        ----------
+        curve : sequence of dict
+            Each with ``step`` and what was measured then.
+        validation : str
+            What is drawn thick.
         """
         shown = []
-        for item, key in ((self.training, "loss"), (self.validation, "validation_loss")):
+        for item, key in ((self.training, "loss"), (self.validation, validation)):
             rows = [row for row in curve if key in row]
             losses = [row[key] for row in rows]
             item.setData([row["step"] for row in rows], losses)
             if losses:
                 shown += [min(losses), np.percentile(losses, 95), losses[-1]]
-        before = [row["validation_loss"] for row in curve if row["step"] == 0]
+        before = [row[validation] for row in curve if row["step"] == 0]
         self.zero_shot.setVisible(bool(before))
         if before:
             self.zero_shot.setValue(before[0])

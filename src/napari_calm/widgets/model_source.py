@@ -79,6 +79,11 @@ class ModelSource:
         """Keep `model` as what `name_or_folder` on `device` means."""
         self._key, self._model, self._adapted = (name_or_folder, device), model, None
 
+    def forget(self, name_or_folder: str) -> None:
+        """Load a model anew when it is asked for next: its files have changed."""
+        if self._key is not None and self._key[0] == name_or_folder:
+            self.unload()
+
     def forget_adapted(self) -> None:
         """Give back the memory of the adapted copy."""
         self._adapted = None

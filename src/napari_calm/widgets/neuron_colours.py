@@ -64,6 +64,7 @@ class NeuronColours:
     def _show(self) -> None:
         session, recording = self._session, self._session.recording
         known = session.clusters is not None or session.selectivity or session.decodings
+        known = known or session.applied is not None
         if not known or recording is None or recording.footprints is None:
             self._layers.remove(CLUSTERS)
             return

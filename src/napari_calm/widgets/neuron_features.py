@@ -35,6 +35,9 @@ def neuron_features(session: Session) -> pd.DataFrame:
         pd.DataFrame({f"{one.target.name}: weight": one.neuron_weights.round(5)})
         for one in session.decodings.values()
     ]
+    if session.applied is not None and session.applied.weights is not None:
+        weights = session.applied.weights.round(5)
+        parts.append(pd.DataFrame({session.applied_weights_name: weights}))
     table = pd.concat(parts, axis=1)
     # A behaviour and a trial column may have one name; then the first stands for both.
     return table.loc[:, ~table.columns.duplicated()]

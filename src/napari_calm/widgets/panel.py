@@ -15,12 +15,14 @@ from .export_section import ExportSection
 from .forecast_section import ForecastSection
 from .job import Job
 from .job_bar import JobBar
+from .kept_docks import Docks
 from .keys_button import KeysButton
 from .label_colours import prepare_label_colours
 from .layers import RECORDING_KEY, SessionLayers
 from .model_section import ModelSection
 from .neuron_colours import NeuronColours
 from .picking import RoiPicking
+from .pretrain_section import PretrainSection
 from .recording_section import RecordingSection
 from .session import session_of
 from .session_keeping import SessionKeeping
@@ -81,6 +83,7 @@ class CalmPanel(DockContent):
         self.recording = RecordingSection(viewer, self.session, self.job)
         self.model = ModelSection(self.session, self.job)
         self.adapt = AdaptSection(self.session, self.job, self.model)
+        self.pretrain = PretrainSection(self.job, self.model)
         self.tokens = TokensSection(self.session, self.job, self.model)
         self.forecast = ForecastSection(self.session, self.job, self.model)
         self.job_bar = JobBar(self.job)
@@ -88,7 +91,17 @@ class CalmPanel(DockContent):
         self.embedding = EmbeddingSection(self.session, self.job, self.model)
         self.decode = DecodeSection(self.session, self.job, self.model)
         keeping = SessionKeeping(
-            self.session, self.job, self.recording, self.model, lambda: list(self._sections)
+            self.session,
+            self.job,
+            self.recording,
+            self.model,
+            lambda: list(self._sections),
+            Docks(
+                viewer.window,
+                self.window,
+                {TRACES_DOCK: self.show_traces, EXPLORE_DOCK: self.show_explore},
+                self._tabs,
+            ),
         )
         self.export = ExportSection(self.session, self.job, self._figures, keeping)
         self.shortcuts = Shortcuts(
@@ -98,6 +111,7 @@ class CalmPanel(DockContent):
             self.recording,
             self.model,
             self.adapt,
+            self.pretrain,
             self.tokens,
             self.forecast,
             self.embedding,
@@ -191,6 +205,10 @@ class CalmPanel(DockContent):
         self.show_explore()
         self.explore.tabs.setCurrentWidget(self.explore.codebook)
 
+    def _tabs(self):
+        is_open = EXPLORE_DOCK in self._viewer.window.dock_widgets
+        return self.explore.tabs if is_open and self.explore is not None else None
+
     def _figures(self) -> dict:
         """Return the plots of the open docks by name."""
         docks, figures = self._viewer.window.dock_widgets, {}
@@ -231,7 +249,8 @@ class CalmPanel(DockContent):
     def _on_theme(self, _event=None) -> None:
         colours = theme_colours(self._viewer.theme)
         self.job_bar.set_colours(colours)
-        self.adapt.plot.set_colours(colours)
+        for section in (self.adapt, self.pretrain):
+            section.plot.set_colours(colours)
 
     def _take_over_opened(self) -> None:
         """Use a recording that a reader opened before this panel was."""

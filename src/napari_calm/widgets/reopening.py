@@ -86,6 +86,10 @@ def show_results(session: Session, reopened: Reopened) -> None:
     session.set_clusters(kept.clusters)
     session.set_selectivity(kept.selectivity)
     session.set_trajectories(kept.trajectories, coloured_by=kept.trajectories_by)
+    session.set_decodings(kept.decodings)
+    session.show_decoding(kept.shown_decoding)
+    if kept.applied is not None:
+        session.set_applied(kept.applied)
     session.set_colour_by(kept.colour_by)
     session.set_accepted(kept.rejected, False)
     session.select(kept.selection)

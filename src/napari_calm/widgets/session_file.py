@@ -23,6 +23,7 @@ FORMAT, VERSION = "napari-calm session", 1
 _TEXT = "session.json"
 _MOST_TEXT_BYTES = 64 * 2**20
 _RECORDING, _ADAPTATION = "recording.npz", "adaptation.safetensors"
+_APPLIED = "applied_decoder.npz"
 _RESULTS = ("tokens", "forecast", "embedding", "clusters", "trajectories")
 # Fields that the text holds as they are.
 _PLAIN: dict[str, type | tuple[type, ...]] = {
@@ -37,7 +38,11 @@ _PLAIN: dict[str, type | tuple[type, ...]] = {
     "map_name": str,
     "forecast_kind": str,
     "trajectories_by": str,
+    "docks": dict,
+    "shown_decoding": str,
 }
+# What files have that were written since these were kept.
+_SINCE = {"docks": {}, "shown_decoding": "", "decodings": []}
 
 
 def write_session_steps(kept: KeptSession, path: str | Path) -> Steps[None]:
@@ -88,11 +93,12 @@ def read_session_steps(path: str | Path) -> Steps[tuple[KeptSession, str]]:
         try:
             kept = _kept_from(text)
             columns = [str(column) for column in text["selectivity"]]
+            variables = [str(name) for name in text["decodings"]]
             home = str(text["folder"])
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise _damaged(path, f"{type(error).__name__}: {error}") from error
         found: dict[str, Any] = {}
-        for name, read in _parts_to_read(columns).items():
+        for name, read in _parts_to_read(len(columns), len(variables)).items():
             if name not in names:
                 continue
             yield Progress(len(found), len(names), f"reading {name}")
@@ -109,6 +115,12 @@ def read_session_steps(path: str | Path) -> Steps[tuple[KeptSession, str]]:
         kept,
         recording=None if recording is None else replace(recording, source=str(path)),
         adaptation=found.get(_ADAPTATION),
+        applied=found.get(_APPLIED),
+        decodings={
+            name: found[_decoding_file(number)]
+            for number, name in enumerate(variables)
+            if _decoding_file(number) in found
+        },
         selectivity={
             column: found[_selectivity_file(number)]
             for number, column in enumerate(columns)
@@ -120,6 +132,10 @@ def read_session_steps(path: str | Path) -> Steps[tuple[KeptSession, str]]:
 
 def _selectivity_file(number: int) -> str:
     return f"selectivity_{number}.npz"
+
+
+def _decoding_file(number: int) -> str:
+    return f"decoding_{number}.npz"
 
 
 def _parts_to_write(kept: KeptSession) -> dict[str, Callable[[Path], object]]:
@@ -141,6 +157,15 @@ def _parts_to_write(kept: KeptSession) -> dict[str, Callable[[Path], object]]:
         (_selectivity_file(number), one, files.write_selectivity)
         for number, one in enumerate(kept.selectivity.values())
     ]
+    if kept.decodings or kept.applied is not None:
+        import_torch_gently()
+        from ..decoding.decoding_archive import archive_applied, archive_decoding
+
+        present += [
+            (_decoding_file(number), one, archive_decoding)
+            for number, one in enumerate(kept.decodings.values())
+        ]
+        present.append((_APPLIED, kept.applied, archive_applied))
     parts: dict[str, Callable[[Path], object]] = {
         name: lambda part, one=one, write=write: write(one, part)
         for name, one, write in present
@@ -151,7 +176,7 @@ def _parts_to_write(kept: KeptSession) -> dict[str, Callable[[Path], object]]:
     return parts
 
 
-def _parts_to_read(columns: list[str]) -> dict[str, Callable[[Path], object]]:
+def _parts_to_read(n_columns: int, n_decodings: int) -> dict[str, Callable[[Path], object]]:
     from ..explore import files
     from ..io import results
     from ..io.traces import read_traces_npz
@@ -164,7 +189,9 @@ def _parts_to_read(columns: list[str]) -> dict[str, Callable[[Path], object]]:
         "clusters.npz": files.read_clusters,
         "trajectories.npz": files.read_trajectories,
         _ADAPTATION: _read_adaptation,
-        **{_selectivity_file(number): files.read_selectivity for number in range(len(columns))},
+        **{_selectivity_file(number): files.read_selectivity for number in range(n_columns)},
+        **{_decoding_file(number): _read_decoding for number in range(n_decodings)},
+        _APPLIED: _read_applied,
     }
 
 
@@ -173,6 +200,20 @@ def _read_adaptation(path: Path):
     from ..model.adaptation import load_adaptation
 
     return load_adaptation(path)
+
+
+def _read_decoding(path: Path):
+    import_torch_gently()
+    from ..decoding.decoding_archive import read_decoding
+
+    return read_decoding(path)
+
+
+def _read_applied(path: Path):
+    import_torch_gently()
+    from ..decoding.decoding_archive import read_applied
+
+    return read_applied(path)
 
 
 def _text_of(kept: KeptSession, path: Path) -> dict[str, Any]:
@@ -186,6 +227,7 @@ def _text_of(kept: KeptSession, path: Path) -> dict[str, Any]:
         "rejected": kept.rejected,
         "selection": kept.selection,
         "selectivity": list(kept.selectivity),
+        "decodings": list(kept.decodings),
         **{name: getattr(kept, name) for name in _PLAIN},
     }
 
@@ -216,7 +258,7 @@ def _checked_text(archive: ZipFile, path: Path, names: list[str]) -> dict[str, A
             f"{path}: saved as version {text.get('version')}; this napari-calm reads up to "
             f"{VERSION}. Install a newer napari-calm."
         )
-    return text
+    return _SINCE | text
 
 
 def _kept_from(text: dict[str, Any]) -> KeptSession:

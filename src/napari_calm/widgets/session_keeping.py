@@ -8,6 +8,7 @@ from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QPushButton, QWidget
 
 from .field_values import field_values, set_field_values
 from .job import Ending, Job
+from .kept_docks import Docks
 from .kept_session import KeptSession
 from .model_section import ModelSection
 from .recording_section import RecordingSection
@@ -26,6 +27,8 @@ class SessionKeeping(QWidget):
     ----------
     fields : callable
         Returns the widgets whose fields are settings.
+    docks : Docks
+        Tells which docks are open where, and opens them so again.
 
     Signals
     -------
@@ -42,14 +45,16 @@ class SessionKeeping(QWidget):
         recording: RecordingSection,
         model: ModelSection,
         fields: Callable[[], list[QWidget]],
+        docks: Docks,
     ) -> None:
         super().__init__()
         self._session, self._job, self._fields = session, job, fields
+        self._docks = docks
         self._recording, self._model = recording, model
         self.save = QPushButton("Save session...", objectName="calm_save_session")
         self.save.setToolTip(
             "Save where the recording is, the settings, the selection, accepted cells, the "
-            "adaptation and the results (not decodings) as one file to go on from."
+            "adaptation, all results and which views are open, as one file to go on from."
         )
         self.open = QPushButton("Open session...", objectName="calm_open_session")
         self.open.setToolTip(
@@ -78,12 +83,12 @@ class SessionKeeping(QWidget):
             model=self._model.chosen,
             device=self._model.device.currentText(),
             settings=values,
+            docks=self._docks.now(),
         )
-        left_out = " Decodings are not in it." if self._session.decodings else ""
         self._job.start(
             write_session_steps(kept, path),
             title=_SAVE,
-            on_done=lambda _nothing: self.said.emit(f"Saved to {path}.{left_out}"),
+            on_done=lambda _nothing: self.said.emit(f"Saved to {path}."),
         )
 
     def start_opening(self, path: str | Path, moved: dict[str, str] | None = None) -> None:
@@ -106,6 +111,7 @@ class SessionKeeping(QWidget):
         show_results(self._session, reopened)
         for widget in self._fields():
             set_field_values(widget, kept.settings)
+        self._docks.restore(kept.docks)
         self.said.emit(f"{path.name} is open.{told}")
 
     def _choose_model(self, kept: KeptSession) -> str:
