@@ -87,6 +87,7 @@ def show_results(session: Session, reopened: Reopened) -> None:
     session.set_selectivity(kept.selectivity)
     session.set_trajectories(kept.trajectories, coloured_by=kept.trajectories_by)
     session.set_colour_by(kept.colour_by)
+    session.set_accepted(range(len(session.accepted)), True)
     session.set_accepted(kept.rejected, False)
     session.select(kept.selection)
     session.seek(kept.time_s)

@@ -1,5 +1,6 @@
 """What the rows of the raster are sorted by, and the sorting itself."""
 
+import numpy as np
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QWidget
 
@@ -70,7 +71,7 @@ class RowSorting(QWidget):
         colours = colouring_of(session).colours
         n_neurons = session.recording.n_neurons
         if by == AS_FOUND:
-            return sorted_by(range(n_neurons), colours, ()), "in their own order"
+            return SortedNeurons(np.arange(n_neurons), colours), "in their own order"
         if by == BY_SIMILARITY:
             order = self._similar_order()
             if order is None:
