@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .explore.neuron_embedding import NeuronEmbedding
     from .explore.probe import Probe, probe
     from .explore.selectivity import Selectivity, selectivity
+    from .explore.similar_order import order_by_similarity
     from .explore.trajectories import Trajectories, trajectories
     from .extraction.extract import extract
     from .io.read import read_recording
@@ -69,6 +70,7 @@ _HOMES = {
     "load_adaptation": "model.adaptation",
     "load_decoder": "decoding.decoder_file",
     "load_model": "model.checkpoint",
+    "order_by_similarity": "explore.similar_order",
     "probe": "explore.probe",
     "read_recording": "io.read",
     "represent_frames": "decoding.states",
@@ -105,6 +107,7 @@ __all__ = [
     "load_adaptation",
     "load_decoder",
     "load_model",
+    "order_by_similarity",
     "probe",
     "read_recording",
     "represent_frames",

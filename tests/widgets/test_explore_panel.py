@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from qtpy.QtCore import Qt
 
+from napari_calm.explore.similar_order import order_by_similarity
 from napari_calm.widgets.explore_panel import ExplorePanel
 from napari_calm.widgets.session import Session
 
@@ -88,6 +89,33 @@ def test_the_raster_shows_the_traces_sorted_by_cluster(explore, session, task, q
     np.testing.assert_allclose(plot._image.image, z[order], atol=0.01)
     middle = picture(plot)[60:-40, 120:-40]
     assert middle.std() > 10, "the raster is drawn empty"
+
+
+def test_the_raster_is_sorted_by_similar_activity_or_any_feature(
+    explore, session, task, qtbot, choose
+):
+    raster, by = explore.raster, explore.raster.sorting.by
+    qtbot.waitUntil(lambda: raster.plot._image.image is not None)
+    assert by.isVisible()
+    assert raster.caption.startswith("12 neurons by cluster")
+    choose(by, "similar activity")
+    qtbot.waitUntil(lambda: "neurons by similar activity" in raster.caption, timeout=20_000)
+    expected = order_by_similarity(task.traces)
+    np.testing.assert_array_equal(raster.plot._rows.order, expected)
+    # The two groups of the recording stay together.
+    assert np.count_nonzero(np.diff(expected // 6)) == 1
+    np.testing.assert_array_equal(
+        raster.plot._rows.colours, session.clusters.colours()[expected]
+    )
+    choose(by, "mean_dff")
+    qtbot.waitUntil(lambda: "by mean" in raster.caption)
+    rounded = task.traces.mean(axis=1).round(4)
+    assert (np.diff(rounded[raster.plot._rows.order]) <= 0).all()
+    choose(by, "nothing")
+    qtbot.waitUntil(lambda: "their own order" in raster.caption)
+    np.testing.assert_array_equal(raster.plot._rows.order, np.arange(12))
+    explore.tabs.setCurrentWidget(explore.mean_traces)
+    assert not by.isVisible()
 
 
 def test_a_click_in_the_raster_seeks_and_selects(explore, session, qtbot, place_in_plot):

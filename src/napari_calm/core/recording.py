@@ -9,6 +9,8 @@ from .errors import RecordingError
 from .footprints import Footprints
 from .movie import Movie
 
+_NEURONS_AT_ONCE = 64
+
 
 def check_frame_rate(frame_rate_hz: float | None, *, source: str) -> float:
     """Return the frame rate as a float, or say what is wrong with it.
@@ -32,8 +34,13 @@ def check_frame_rate(frame_rate_hz: float | None, *, source: str) -> float:
 
 def usable_traces(traces: np.ndarray) -> np.ndarray:
     """Tell which traces are finite and not constant, (neurons,) of bool."""
-    finite = np.isfinite(traces).all(axis=1)
-    usable: np.ndarray = finite & (np.ptp(np.where(finite[:, None], traces, 0), axis=1) > 0)
+    usable = np.empty(len(traces), bool)
+    # Some at a time: large traces are not copied as a whole.
+    for start in range(0, len(traces), _NEURONS_AT_ONCE):
+        part = traces[start : start + _NEURONS_AT_ONCE]
+        finite = np.isfinite(part).all(axis=1)
+        varies = np.ptp(np.where(finite[:, None], part, 0), axis=1) > 0
+        usable[start : start + _NEURONS_AT_ONCE] = finite & varies
     return usable
 
 
@@ -64,6 +71,8 @@ class Recording:
         What the numbers in `traces` are, where a file holds no dF/F.
     quality : pandas.DataFrame, optional
         One row a neuron: signal over noise, skewness, baseline, size and overlap of its ROI.
+    accepted : numpy.ndarray of bool, (neurons,), optional
+        Which neurons the source takes for cells; None where it does not say.
     notes : tuple of str
         What a reader had to decide and the user should know.
 
@@ -93,6 +102,7 @@ class Recording:
     unit: str = "dF/F"
     quality: pd.DataFrame | None = None
     notes: tuple[str, ...] = ()
+    accepted: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         where = self.source or self.name
@@ -110,6 +120,10 @@ class Recording:
         self._check_traces(where)
         self._check_companions(where)
         self._check_timestamps(where)
+        if self.accepted is not None:
+            accepted = np.array(self.accepted, dtype=bool)
+            accepted.flags.writeable = False
+            object.__setattr__(self, "accepted", accepted)
 
     def _check_traces(self, where: str) -> None:
         unusable = np.flatnonzero(~usable_traces(self.traces))
@@ -137,6 +151,10 @@ class Recording:
             "movie frames": (self.movie and self.movie.n_frames, self.n_frames),
             "rows of quality": (
                 None if self.quality is None else len(self.quality),
+                self.n_neurons,
+            ),
+            "flags of accepted cells": (
+                None if self.accepted is None else np.size(self.accepted),
                 self.n_neurons,
             ),
             "behaviour rows": (
@@ -218,6 +236,51 @@ class Recording:
         if self.timestamps_s is not None:
             return self.timestamps_s
         return np.arange(self.n_frames) / self.frame_rate_hz
+
+    def select(self, neurons: np.ndarray) -> "Recording":
+        """Return some of the neurons, with all that is known of them, in that order.
+
+        Parameters
+        ----------
+        neurons : numpy.ndarray
+            Indices, or one truth value a neuron.
+
+        Raises
+        ------
+        RecordingError
+            If there are none, or one does not exist.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> Recording(np.eye(3, 60), 6.0).select(np.array([2, 0])).traces[:, :3].argmax(axis=1)
+        array([2, 0])
+        """
+        neurons = np.asarray(neurons)
+        rows = np.flatnonzero(neurons) if neurons.dtype == bool else neurons
+        exist = neurons.dtype != bool or neurons.shape == (self.n_neurons,)
+        if (
+            not exist
+            or rows.size == 0
+            or rows.ndim != 1
+            or rows.dtype.kind not in "iu"
+            or rows.min() < 0
+            or rows.max() >= self.n_neurons
+        ):
+            raise RecordingError(
+                f"{self.source or self.name}: cannot take {neurons.size} of "
+                f"{self.n_neurons} neurons; expected their numbers from 0 to "
+                f"{self.n_neurons - 1} or one truth value each, and at least one."
+            )
+        return replace(
+            self,
+            traces=self.traces[rows],
+            footprints=None if self.footprints is None else self.footprints.select(rows),
+            quality=(
+                None if self.quality is None else self.quality.iloc[rows].reset_index(drop=True)
+            ),
+            accepted=None if self.accepted is None else self.accepted[rows],
+        )
 
     def with_companions(
         self, *, footprints: Footprints | None = None, movie: Movie | None = None

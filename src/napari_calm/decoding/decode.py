@@ -33,9 +33,24 @@ def decode_steps(
     name: str = "target",
     settings: Settings | None = None,
     states: FrameStates | None = None,
+    neurons: Sequence[int] | np.ndarray | None = None,
     **choices: Any,
 ) -> Steps[Decoding]:
     """`decode` as a generator of progress."""
+    if neurons is not None:
+        rows = np.asarray(neurons)
+        part = yield from decode_steps(
+            model,
+            recording.select(rows),
+            target,
+            kind=kind,
+            unit=unit,
+            name=name,
+            settings=settings,
+            states=states,
+            **choices,
+        )
+        return part.among(recording, np.flatnonzero(rows) if rows.dtype == bool else rows)
     settings = replace(settings or Settings(), **choices)
     wanted = read_target(recording, target, kind=kind, unit=unit, name=name)
     # What cannot be decoded is said before the model has worked for minutes.
@@ -108,6 +123,7 @@ def decode(
     gap_s: float = 5.0,
     shifts: int = 20,
     states: FrameStates | None = None,
+    neurons: Sequence[int] | np.ndarray | None = None,
     seed: int = 0,
 ) -> Decoding:
     """Read behaviour, stimulus or state from the population, and say how well that works.
@@ -134,7 +150,10 @@ def decode(
     look_ahead_s, smooth_s, trial_window_s, blocks, folds, gap_s, shifts, seed
         See `Settings`.
     states : FrameStates, optional
-        From `represent_frames`, to decode several variables without running the model again.
+        From `represent_frames`, to decode several variables without running the model again;
+        of the same `neurons`.
+    neurons : sequence of int or of bool, optional
+        Look at these alone, as if nothing else had been recorded; the others get no weight.
 
     Returns
     -------
@@ -170,6 +189,7 @@ def decode(
             name=name,
             settings=settings,
             states=states,
+            neurons=neurons,
         )
     )
 

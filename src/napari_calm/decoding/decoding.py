@@ -1,12 +1,13 @@
 """How well a variable is decoded from a recording, beside what costs nothing."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 import pandas as pd
 from sklearn.metrics import confusion_matrix
 
+from ..core.recording import Recording
 from .decoded import Decoded, class_columns, named, sample_table, true_values, values_of
 from .decoder import Decoder
 from .null import p_value
@@ -37,7 +38,7 @@ class Decoding:
     test_share : float
         Samples of a fold in relation to those it was fitted to.
     neuron_weights : numpy.ndarray, (neurons,)
-        Share of each neuron in what the decoder says, summing to 1.
+        Share of each neuron in what the decoder says, summing to 1; NaN for one left out.
     roi_labels : numpy.ndarray of int, (neurons,)
     shares : dict of float
         Weight of each part of a blend; empty for other heads.
@@ -76,6 +77,20 @@ class Decoding:
 
     def __repr__(self) -> str:
         return f"Decoding({self.target.name!r}, {self.measure} {self.score.mean:.3f})"
+
+    def among(self, recording: Recording, neurons: np.ndarray) -> "Decoding":
+        """Return the same for all neurons of a recording, of which `neurons` were looked at.
+
+        Parameters
+        ----------
+        recording : Recording
+            The whole.
+        neurons : numpy.ndarray of int
+            Where in it each neuron of this decoding is.
+        """
+        weights = np.full(recording.n_neurons, np.nan)
+        weights[neurons] = self.neuron_weights
+        return replace(self, neuron_weights=weights, roi_labels=recording.roi_labels)
 
     @property
     def measure(self) -> str:

@@ -53,10 +53,31 @@ def cluster_steps(
     embedding: NeuronEmbedding | None = None,
     representation: Representation | None = None,
     tokens: TokenMap | None = None,
+    neurons: Sequence[int] | np.ndarray | None = None,
     resamplings: int = 20,
     seed: int = 0,
 ) -> Steps[Clusters]:
     """`cluster` as a generator of progress."""
+    if neurons is not None:
+        if embedding is not None or representation is not None or tokens is not None:
+            raise CalmError(
+                "clusters: what is known of all neurons says little of some: leave out "
+                "embedding, representation and tokens, or neurons."
+            )
+        rows = np.asarray(neurons)
+        part = yield from cluster_steps(
+            model,
+            recording.select(rows),
+            n_clusters=n_clusters,
+            method=method,
+            source=source,
+            setting=setting,
+            most_clusters=most_clusters,
+            columns=columns,
+            resamplings=resamplings,
+            seed=seed,
+        )
+        return part.among(recording, np.flatnonzero(rows) if rows.dtype == bool else rows)
     wanted = _checked(recording, n_clusters, method, setting, most_clusters, resamplings)
     described = telling_columns(recording) if columns is None else list(columns)
     if embedding is None:
@@ -72,10 +93,13 @@ def cluster_steps(
             ),
             0,
         )
-    elif not np.array_equal(embedding.roi_labels, recording.roi_labels):
+    elif not embedding.known.all() or not np.array_equal(
+        embedding.roi_labels, recording.roi_labels
+    ):
         raise CalmError(
-            f"clusters: the embedding is of {embedding.n_neurons} neurons of "
-            f"{embedding.recording_name or 'another recording'}, not of {recording.name}."
+            f"clusters: the embedding is of {embedding.known.sum()} neurons of "
+            f"{embedding.recording_name or 'another recording'}, not of all "
+            f"{recording.n_neurons} of {recording.name}."
         )
     if tokens is None:
         tokens = yield from _told(model.tokenize_steps(recording), 1)
@@ -147,6 +171,7 @@ def cluster(
     embedding: NeuronEmbedding | None = None,
     representation: Representation | None = None,
     tokens: TokenMap | None = None,
+    neurons: Sequence[int] | np.ndarray | None = None,
     resamplings: int = 20,
     seed: int = 0,
 ) -> Clusters:
@@ -178,6 +203,8 @@ def cluster(
         not given, all that tell what the animal does and have enough values to be tested.
     embedding, representation, tokens : optional
         What is known of this recording already.
+    neurons : sequence of int or of bool, optional
+        Look at these alone, as if nothing else had been recorded; the others get no cluster.
     resamplings : int
         Pairs of halves.
     seed : int
@@ -209,6 +236,7 @@ def cluster(
             embedding=embedding,
             representation=representation,
             tokens=tokens,
+            neurons=neurons,
             resamplings=resamplings,
             seed=seed,
         )

@@ -1,11 +1,12 @@
 """Functional clusters: which neurons belong together, how surely, and what marks them."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 
 from ..core.errors import CalmError
+from ..core.recording import Recording
 from ..core.token_map import checked_roi_labels
 from .cluster_palette import NO_CLUSTER_RGB, cluster_colours
 from .partition import NONE, setting_name
@@ -38,7 +39,7 @@ class Clusters:
         Mean share, over partitions of resampled data, of its cluster's other members that are
         with it again, 0 to 1; NaN for no cluster or a cluster of one.
     vectors : numpy.ndarray, (neurons, dimensions)
-        What was clustered.
+        What was clustered; NaN for a neuron that was left out.
     source, method : str
         Kind of the vectors, and how they were parted.
     setting : float
@@ -156,6 +157,32 @@ class Clusters:
         """Mean agreement between halves at the setting taken; NaN where it was not measured."""
         taken = np.flatnonzero(self.settings == self.setting)
         return float(self.stability[taken[0]]) if taken.size else float("nan")
+
+    def among(self, recording: Recording, neurons: np.ndarray) -> "Clusters":
+        """Return the same for all neurons of a recording, of which these are `neurons`.
+
+        The others have no cluster.
+
+        Parameters
+        ----------
+        recording : Recording
+            The whole.
+        neurons : numpy.ndarray of int
+            Where in it each neuron of these clusters is.
+        """
+        n_neurons = recording.n_neurons
+        labels = np.full(n_neurons, NONE)
+        confidence = np.full(n_neurons, np.nan)
+        vectors = np.full((n_neurons, self.vectors.shape[1]), np.nan)
+        labels[neurons], confidence[neurons] = self.labels, self.confidence
+        vectors[neurons] = self.vectors
+        return replace(
+            self,
+            labels=labels,
+            confidence=confidence,
+            vectors=vectors,
+            roi_labels=recording.roi_labels,
+        )
 
     def order(self) -> np.ndarray:
         """Neurons sorted by cluster, surest first; those without a cluster last."""

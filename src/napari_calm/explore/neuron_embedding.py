@@ -1,11 +1,12 @@
 """One vector a neuron, in which neurons of like function lie close."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 
 from ..core.errors import CalmError
+from ..core.recording import Recording
 from ..core.token_map import checked_roi_labels
 
 
@@ -16,7 +17,7 @@ class NeuronEmbedding:
     Parameters
     ----------
     vectors : numpy.ndarray, (neurons, dimensions)
-        float32.
+        float32; all NaN for a neuron that was left out.
     source : str
         What they are made of; one of `embed.SOURCES`, or your own word.
     halves : numpy.ndarray, (resamplings, 2, neurons, dimensions), optional
@@ -30,7 +31,7 @@ class NeuronEmbedding:
     Raises
     ------
     CalmError
-        If shapes do not fit or a value is not finite.
+        If shapes do not fit, a value is not finite, or all neurons are left out.
     """
 
     vectors: np.ndarray
@@ -56,7 +57,9 @@ class NeuronEmbedding:
                 f"embedding: found halves of shape {halves.shape}; expected (resamplings, 2, "
                 f"{len(vectors)} neurons, dimensions)."
             )
-        if not np.isfinite(vectors).all() or not np.isfinite(halves).all():
+        known = ~np.isnan(vectors).all(axis=1)
+        is_whole = np.isfinite(vectors[known]).all() and np.isfinite(halves[:, :, known]).all()
+        if not known.any() or not is_whole:
             raise CalmError(
                 "embedding: vectors hold NaN or infinite values; expected numbers. Leave out "
                 "neurons with unusable traces."
@@ -78,6 +81,29 @@ class NeuronEmbedding:
     def n_neurons(self) -> int:
         """Number of neurons."""
         return int(self.vectors.shape[0])
+
+    @property
+    def known(self) -> np.ndarray:
+        """Which neurons have a vector, (neurons,) of bool; the others were left out."""
+        known: np.ndarray = ~np.isnan(self.vectors).all(axis=1)
+        return known
+
+    def among(self, recording: Recording, neurons: np.ndarray) -> "NeuronEmbedding":
+        """Return the same for all neurons of a recording, of which these are `neurons`.
+
+        Parameters
+        ----------
+        recording : Recording
+            The whole.
+        neurons : numpy.ndarray of int
+            Where in it each neuron of this embedding is.
+        """
+        vectors = np.full((recording.n_neurons, self.vectors.shape[1]), np.nan, np.float32)
+        vectors[neurons] = self.vectors
+        pairs, dimensions = len(self.halves), self.halves.shape[3]
+        halves = np.full((pairs, 2, recording.n_neurons, dimensions), np.nan, np.float32)
+        halves[:, :, neurons] = self.halves
+        return replace(self, vectors=vectors, halves=halves, roi_labels=recording.roi_labels)
 
     def table(self) -> pd.DataFrame:
         """One row a neuron: `neuron`, `roi_label`, one column a dimension."""

@@ -20,6 +20,7 @@ class NeuronMap:
     Parameters
     ----------
     points : numpy.ndarray, (neurons, axes)
+        NaN for neurons that the embedding left out.
     method : str
         "PCA", "UMAP" or "LDA".
     explained : numpy.ndarray, (axes,)
@@ -54,7 +55,7 @@ def pca_map(embedding: NeuronEmbedding, *, axes: int = 2) -> NeuronMap:
 
     vectors = _checked(embedding, axes)
     pca = PCA(axes, random_state=0)
-    points = pca.fit_transform(vectors)
+    points = _among_all(embedding, pca.fit_transform(vectors))
     return NeuronMap(points, "PCA", pca.explained_variance_ratio_, _none(embedding))
 
 
@@ -69,9 +70,9 @@ def umap_map(
         If umap-learn is not installed, or there are too few neurons.
     """
     vectors = _checked(embedding, axes)
-    if embedding.n_neurons < axes + 3:
+    if len(vectors) < axes + 3:
         raise CalmError(
-            f"UMAP: {embedding.n_neurons} neurons are too few; expected at least {axes + 3}."
+            f"UMAP: {len(vectors)} neurons are too few; expected at least {axes + 3}."
         )
     check_umap()
     with warnings.catch_warnings():
@@ -82,12 +83,12 @@ def umap_map(
 
     layout = UMAP(
         n_components=axes,
-        n_neighbors=min(n_neighbours, embedding.n_neurons - 1),
+        n_neighbors=min(n_neighbours, len(vectors) - 1),
         random_state=seed,
         n_jobs=1,
         init="pca" if vectors.shape[1] >= axes else "random",
     )
-    points = np.asarray(layout.fit_transform(vectors), np.float64)
+    points = _among_all(embedding, np.asarray(layout.fit_transform(vectors), np.float64))
     return NeuronMap(points, "UMAP", np.empty(0), _none(embedding))
 
 
@@ -134,6 +135,11 @@ def lda_map(
 
     labels = np.asarray(labels)
     vectors = _checked(embedding, 1)
+    if not embedding.known.all():
+        raise CalmError(
+            f"LDA: {np.count_nonzero(~embedding.known)} neurons were left out of the "
+            "embedding; embed all of them, or take a recording without them."
+        )
     if labels.shape != (embedding.n_neurons,):
         raise CalmError(
             f"LDA: found labels of shape {labels.shape} for {embedding.n_neurons} neurons."
@@ -182,18 +188,26 @@ def lda_map(
 
 
 def _checked(embedding: NeuronEmbedding, axes: int) -> np.ndarray:
-    n_neurons, dimensions = embedding.vectors.shape
+    known = embedding.vectors[embedding.known]
+    n_neurons, dimensions = known.shape
     if axes < 1 or min(n_neurons, dimensions) < axes:
         raise CalmError(
             f"map: {axes} axes of {n_neurons} neurons x {dimensions} dimensions cannot be."
         )
-    vectors: np.ndarray = embedding.vectors.astype(np.float64)
+    vectors: np.ndarray = known.astype(np.float64)
     if embedding.source in ("mean", "row"):
         from sklearn.preprocessing import StandardScaler
 
         # Hidden dimensions have no common unit.
         vectors = StandardScaler().fit_transform(vectors)
     return vectors
+
+
+def _among_all(embedding: NeuronEmbedding, points: np.ndarray) -> np.ndarray:
+    """Return points of all neurons; NaN for those left out."""
+    whole = np.full((embedding.n_neurons, points.shape[1]), np.nan)
+    whole[embedding.known] = points
+    return whole
 
 
 def _none(embedding: NeuronEmbedding) -> np.ndarray:

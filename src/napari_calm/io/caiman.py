@@ -39,7 +39,8 @@ def read_caiman(
     frame_rate_hz : float, optional
         Frames a second; goes before ``params/data/fr``.
     cells_only : bool
-        Keep only the accepted components (``idx_components``).
+        Keep only the accepted components (``idx_components``); all otherwise, and `accepted`
+        says which those are.
     drop_unusable : bool
         Leave out neurons whose trace is constant or not finite, instead of raising.
 
@@ -64,6 +65,7 @@ def read_caiman(
                 "Leave the choice of accepted cells out."
             )
         traces, footprints = traces[accepted], footprints.select(accepted)
+        accepted = None
     return finished_recording(
         traces,
         rate,
@@ -73,6 +75,7 @@ def read_caiman(
         drop_unusable=drop_unusable,
         unit=unit,
         notes=notes,
+        accepted=None if accepted is None else np.isin(np.arange(len(traces)), accepted),
     )
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from ..core.footprints import Footprints
 from ..core.movie import Movie
-from ..core.recording import Recording
+from ..core.recording import Recording, usable_traces
 from ..extraction.usable import leave_out_unusable
 
 _MOST_LABELS = 2**31 - 2
@@ -27,6 +27,7 @@ def finished_recording(
     movie: Movie | None = None,
     behaviour: pd.DataFrame | None = None,
     trials: pd.DataFrame | None = None,
+    accepted: np.ndarray | None = None,
 ) -> Recording:
     """Make a recording of what a reader found; see `Recording` for the parameters.
 
@@ -35,6 +36,8 @@ def finished_recording(
     """
     if drop_unusable:
         before = traces.shape[0]
+        if accepted is not None:
+            accepted = accepted[usable_traces(traces)]
         traces, footprints = leave_out_unusable(traces, footprints, source=source)
         if traces.shape[0] < before:
             notes = (*notes, f"{before - traces.shape[0]} unusable traces are left out.")
@@ -50,6 +53,7 @@ def finished_recording(
         timestamps_s=timestamps_s,
         unit=unit,
         notes=notes,
+        accepted=accepted,
     )
 
 

@@ -73,7 +73,8 @@ def read_nwb_steps(
     frame_rate_hz : float, optional
         Frames a second; goes before rate and timestamps of the series.
     cells_only : bool
-        Keep only ROIs that the table accepts (column iscell or Accepted).
+        Keep only ROIs that the table accepts (column iscell or Accepted); all otherwise, and
+        `accepted` says which those are.
     drop_unusable : bool
         Leave out neurons whose trace is constant or not finite, instead of raising.
     transpose : bool, optional
@@ -143,6 +144,7 @@ def read_nwb_steps(
         movie=movie,
         behaviour=behaviour,
         trials=trials,
+        accepted=None if rois is None or cells_only else rois.accepted,
     )
 
 

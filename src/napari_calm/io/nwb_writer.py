@@ -35,8 +35,9 @@ def write_nwb(
     """Write a recording, and what was made of it, as an NWB file.
 
     Everything lies in the processing module "napari_calm": the ROIs as a PlaneSegmentation
-    (pixel masks x, y, weight; columns `roi_label` and, with `groups`, `cluster`), the traces
-    as a RoiResponseSeries (time, ROI), tokens and the forecast's mean as series beside it.
+    (pixel masks x, y, weight; columns `roi_label`, `cluster` with `groups`, and `accepted`
+    where that is known), the traces as a RoiResponseSeries (time, ROI), tokens and the
+    forecast's mean as series beside it.
     A new file also gets behaviour and trials. The file is validated before it takes its
     place.
 
@@ -170,6 +171,8 @@ def _fill(
     rows = {"roi_label": recording.roi_labels}
     if groups is not None:
         rows["cluster"] = np.asarray(groups)
+    if recording.accepted is not None:
+        rows["accepted"] = recording.accepted.astype(np.int8)
     region = None
     if recording.footprints is not None:
         region = _rois(pynwb, nwb, module, recording, rows)
@@ -227,6 +230,7 @@ def _rois(pynwb: Any, nwb: Any, module: Any, recording: Recording, rows: Any) ->
     said = {
         "roi_label": "number of the ROI in its source",
         "cluster": "functional cluster, 0 the largest, -1 none",
+        "accepted": "1 for what is taken for a cell, 0 for what is not",
     }
     for name, values in rows.items():
         table.add_column(name=name, description=said[name], data=np.asarray(values, np.int64))

@@ -10,7 +10,7 @@ from ..core.errors import RecordingError
 from ..core.footprints import Footprints
 from ..core.movie import Movie
 from ..core.progress import Progress, Steps, run
-from ..core.recording import Recording, check_frame_rate
+from ..core.recording import Recording, check_frame_rate, usable_traces
 from ..extraction.dff import dff_steps
 from ..extraction.usable import leave_out_unusable
 from .finished import finished_recording
@@ -60,7 +60,8 @@ def read_suite2p_steps(
     frame_rate_hz : float, optional
         Frames a second; goes before `fs` of the settings.
     cells_only : bool
-        Keep only what ``iscell.npy`` accepts; all ROIs otherwise.
+        Keep only what ``iscell.npy`` accepts; all ROIs otherwise, and `accepted` says which
+        those are.
     drop_unusable : bool
         Leave out neurons whose trace is constant or not finite, instead of raising.
     neuropil_coefficient : float
@@ -91,9 +92,16 @@ def read_suite2p_steps(
     fluorescence = _load_traces(plane / "F.npy", len(rois))
     image_shape = _image_shape(settings, rois, plane)
     footprints = _footprints(rois, image_shape, plane)
+    accepted, notes = _judged(plane, len(rois))
     movie = _registered_movie(plane, fluorescence.shape[1], image_shape, rate)
     if UNIT_KEY in settings:
-        return _as_written(plane, fluorescence, footprints, settings, rate, drop_unusable)
+        if cells_only:
+            cells = _accepted(plane, len(rois))
+            footprints, fluorescence = footprints.select(cells), fluorescence[cells]
+            accepted = None
+        return _as_written(
+            plane, fluorescence, footprints, settings, rate, drop_unusable, accepted, notes
+        )
     corrected = fluorescence
     if neuropil_coefficient:
         neuropil = _load_traces(plane / "Fneu.npy", len(rois))
@@ -107,11 +115,13 @@ def read_suite2p_steps(
         cells = _accepted(plane, len(rois))
         footprints = footprints.select(cells)
         fluorescence, corrected = fluorescence[cells], corrected[cells]
+        accepted = None
     traces = yield from dff_steps(
         corrected, rate, reference=fluorescence, lowest_reference=_LOWEST_BASELINE
     )
     kept: Footprints | None = footprints
     if drop_unusable:
+        accepted = None if accepted is None else accepted[usable_traces(traces)]
         traces, kept = leave_out_unusable(traces, footprints, source=str(plane))
     return Recording(
         traces,
@@ -120,6 +130,8 @@ def read_suite2p_steps(
         source=str(plane),
         footprints=kept,
         movie=movie,
+        notes=notes,
+        accepted=accepted,
     )
 
 
@@ -177,7 +189,7 @@ def describe_suite2p(folder: str | Path) -> dict[str, Any]:
         "has_movie": _registered_movie(plane, shape[-1], (height, width), None) is not None,
     }
     if (plane / "iscell.npy").is_file():
-        facts["n_cells"] = int(_accepted(plane, len(rois)).sum())
+        facts["n_cells"] = int(_cells(plane, len(rois)).sum())
     return facts
 
 
@@ -311,6 +323,8 @@ def _as_written(
     settings: dict[str, Any],
     rate: float,
     drop_unusable: bool,
+    accepted: np.ndarray | None,
+    notes: tuple[str, ...],
 ) -> Recording:
     """Return what `write_suite2p_folder` wrote: traces that need no baseline."""
     return finished_recording(
@@ -321,10 +335,31 @@ def _as_written(
         footprints=footprints,
         drop_unusable=drop_unusable,
         unit=str(settings[UNIT_KEY]),
+        notes=notes,
+        accepted=accepted,
     )
 
 
+def _judged(plane: Path, n_rois: int) -> tuple[np.ndarray | None, tuple[str, ...]]:
+    """Return what ``iscell.npy`` says, if it is there; a note where it cannot be read."""
+    if not (plane / "iscell.npy").is_file():
+        return None, ()
+    try:
+        return _cells(plane, n_rois), ()
+    except RecordingError as error:
+        return None, (f"All ROIs count as cells, for what suite2p accepted is lost: {error}",)
+
+
 def _accepted(plane: Path, n_rois: int) -> np.ndarray:
+    accepted = _cells(plane, n_rois)
+    if not accepted.any():
+        raise RecordingError(
+            f"{plane / 'iscell.npy'}: none of the {n_rois} ROIs is accepted as a cell."
+        )
+    return accepted
+
+
+def _cells(plane: Path, n_rois: int) -> np.ndarray:
     path = plane / "iscell.npy"
     flags = load_npy(path)
     if not isinstance(flags, np.ndarray) or flags.shape != (n_rois, 2):
@@ -332,9 +367,9 @@ def _accepted(plane: Path, n_rois: int) -> np.ndarray:
             f"{path}: expected {n_rois} rows of accepted (0 or 1) and probability; found "
             f"shape {getattr(flags, 'shape', None)}."
         )
+    if flags.dtype.kind not in "biuf":
+        raise RecordingError(f"{path}: holds {flags.dtype}; expected numbers.")
     accepted: np.ndarray = flags[:, 0] > 0
-    if not accepted.any():
-        raise RecordingError(f"{path}: none of the {n_rois} ROIs is accepted as a cell.")
     return accepted
 
 

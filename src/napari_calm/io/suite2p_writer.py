@@ -20,7 +20,8 @@ def write_suite2p_folder(recording: Recording, folder: str | Path) -> None:
 
     ``F.npy`` holds the traces as they are (dF/F), ``Fneu.npy`` and ``spks.npy`` zeros;
     ``ops.npy`` says so under ``napari_calm_unit``, and keeps fs, Ly, Lx, nframes and a
-    neuropil coefficient of 0. All ROIs are marked as cells. ``stat.npy`` and ``ops.npy`` are
+    neuropil coefficient of 0. ``iscell.npy`` marks the accepted
+    ROIs, or all where the recording does not say. ``stat.npy`` and ``ops.npy`` are
     pickles, as suite2p's programs expect.
 
     Parameters
@@ -72,6 +73,8 @@ def _write_files(recording: Recording, footprints: Footprints, folder: Path) -> 
         settings["meanImg"] = np.asarray(some).mean(axis=0, dtype=np.float64).astype(np.float32)
     zeros = np.zeros_like(recording.traces)
     accepted = np.ones((footprints.n_neurons, 2), np.float32)
+    if recording.accepted is not None:
+        accepted[~recording.accepted] = 0
     for name, array in (
         ("F", recording.traces),
         ("Fneu", zeros),

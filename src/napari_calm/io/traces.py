@@ -16,6 +16,7 @@ from .npz import open_npz, write_npz
 
 _RATE_KEYS = ("fps", "frame_rate_hz")
 _OWN_KEYS = ("traces", "name", "timestamps_s", "unit", "notes", *_RATE_KEYS)
+_ACCEPTED = "accepted_cells"
 _COLUMN_KINDS = "biufU"
 
 
@@ -32,8 +33,8 @@ def read_traces_npz(
     `frame_rate_hz`, NaN = not known), any array of numbers or text with one value a frame
     becomes a behaviour column under its own name. Archives of `write_recording` hold
     ``behaviour/<column>``, ``trials/<column>``, ``quality/<column>``, ``footprints/<part>``,
-    `timestamps_s`, `unit` and `notes` as well. All other arrays are left alone. Pickled
-    contents are never read.
+    `timestamps_s`, `unit`, `notes` and `accepted_cells` as well. All other arrays are left
+    alone. Pickled contents are never read.
 
     Parameters
     ----------
@@ -79,6 +80,11 @@ def read_traces_npz(
         unit = str(arrays["unit"]) if "unit" in arrays else "dF/F"
         quality = _part(arrays, "quality/")
         notes = tuple(map(str, np.ravel(arrays["notes"]))) if "notes" in arrays else ()
+        accepted = arrays.get(_ACCEPTED)
+        if accepted is not None and accepted.shape != (len(traces),):
+            raise RecordingError(
+                f"{path}: {_ACCEPTED} is of shape {accepted.shape} for {len(traces)} traces."
+            )
     usable = usable_traces(traces) if drop_unusable else slice(None)
     if drop_unusable:
         traces, footprints = leave_out_unusable(traces, footprints, source=str(path))
@@ -94,6 +100,7 @@ def read_traces_npz(
         unit=unit,
         quality=_quality(quality, usable, path) if quality else None,
         notes=notes,
+        accepted=None if accepted is None else np.asarray(accepted)[usable],
     )
 
 
@@ -111,6 +118,8 @@ def write_recording(recording: Recording, path: str | Path) -> None:
     }
     if recording.timestamps_s is not None:
         arrays["timestamps_s"] = recording.timestamps_s
+    if recording.accepted is not None:
+        arrays[_ACCEPTED] = recording.accepted
     if recording.notes:
         arrays["notes"] = np.array(recording.notes, dtype=np.str_)
     for prefix, table in (
@@ -137,7 +146,7 @@ def recorded_rate_hz(arrays: Mapping[str, np.ndarray]) -> float | None:
 def _behaviour(arrays: Mapping[str, np.ndarray], n_frames: int) -> dict[str, np.ndarray]:
     columns = _part(arrays, "behaviour/")
     for name in arrays:
-        if "/" not in name and name not in _OWN_KEYS:
+        if "/" not in name and name not in (*_OWN_KEYS, _ACCEPTED):
             values = arrays[name]
             if values.shape == (n_frames,) and values.dtype.kind in _COLUMN_KINDS:
                 columns[name] = values

@@ -1,13 +1,17 @@
-"""Which ROIs the user takes for cells: the session's part on curation."""
+"""Which ROIs are taken for cells, at first by the file, then by the user."""
 
 from collections.abc import Iterable
 
 import numpy as np
 from psygnal import Signal
 
+from ..core.recording import Recording
+
 
 class AcceptedCells:
-    """A yes or no for each neuron of the recording; all are accepted at first.
+    """A yes or no for each neuron of the recording.
+
+    At first as its source says (suite2p, CaImAn, NWB), else all are accepted.
 
     Signals
     -------
@@ -32,6 +36,8 @@ class AcceptedCells:
             self._accepted[chosen] = accepted
             self.accepted_changed.emit()
 
-    def _accept_all(self, n_neurons: int) -> None:
+    def _accept_as_found(self, recording: Recording | None) -> None:
         """Start anew without a word."""
-        self._accepted = np.ones(n_neurons, bool)
+        found = None if recording is None else recording.accepted
+        count = 0 if recording is None else recording.n_neurons
+        self._accepted = np.ones(count, bool) if found is None else found.copy()

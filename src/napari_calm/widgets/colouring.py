@@ -71,9 +71,12 @@ def colouring_names(session: Session) -> list[str]:
     return [*found, *tested, *(name for name in names if name not in (*found, *tested))]
 
 
-def colouring_of(session: Session) -> Colouring:
-    """Return the session's choice of colours; grey for all where it has no value for them."""
-    recording, name = session.recording, session.colour_by
+def colouring_of(session: Session, by: str | None = None) -> Colouring:
+    """Return the colours by a feature, the session's choice where none is named.
+
+    Grey for all where nothing is known of it.
+    """
+    recording, name = session.recording, session.colour_by if by is None else by
     if recording is None:
         return Colouring()
     features = neuron_features(session)

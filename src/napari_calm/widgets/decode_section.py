@@ -3,9 +3,11 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QPushButton, QSizePolicy
 
 from ..core.errors import CalmError
+from .accepted_only import AcceptedOnly
 from .decode_choices import DecodeChoices
 from .followed_column import ALL, NO_COLUMN
 from .job import Job
@@ -55,12 +57,14 @@ class DecodeSection(Section):
         )
         self.more = More(name="calm_more_decode")
         self.choices = DecodeChoices()
+        self.accepted_only = AcceptedOnly(session, "decode")
         self._lay_out()
         self._connect()
         self._fill()
 
     def _lay_out(self) -> None:
         self.form.addRow("Variable", self.variable)
+        self.form.addRow(self.accepted_only)
         buttons = QHBoxLayout()
         buttons.addWidget(self.decode, 3)
         buttons.addWidget(self.save, 1)
@@ -96,6 +100,7 @@ class DecodeSection(Section):
         session.recording_changed.disconnect(self._fill)
         session.behaviour_changed.disconnect(self._fill)
         session.decoding_changed.disconnect(self._say_state)
+        self.accepted_only.release()
 
     def start(self) -> None:
         """Decode the chosen variable, or all, in the worker."""
@@ -107,6 +112,7 @@ class DecodeSection(Section):
         session, recording = self._session, self._session.recording
         adaptation, chosen = session.adaptation_in_use, self._names()
         kind, states_of = self.choices.kind.currentText(), session.states_of
+        neurons = self.accepted_only.neurons()
 
         def steps(load):
             model = yield from load(adaptation)
@@ -115,33 +121,37 @@ class DecodeSection(Section):
             from ..decoding.states import represent_frames_steps
             from ..decoding.target import read_target
 
+            part = recording if neurons is None else recording.select(neurons)
             names, refused = list(chosen), []
             for name in chosen:
                 try:
-                    prepare(recording, read_target(recording, name, kind=kind), settings, None)
+                    prepare(part, read_target(part, name, kind=kind), settings, None)
                 except CalmError as error:
                     # Of all columns, one that cannot be decoded does not hold up the others.
                     refused.append(str(error))
                     names.remove(name)
             if not names:
                 raise CalmError(" ".join(refused))
-            states = states_of(model)
+            states = states_of(model) if neurons is None else None
             if states is None:
-                reading = represent_frames_steps(model, recording)
+                reading = represent_frames_steps(model, part)
                 states = yield from part_of(reading, 0, len(names) + 1)
             found = {}
             for number, name in enumerate(names):
                 decoding = decode_steps(
-                    model, recording, name, kind=kind, settings=settings, states=states
+                    model, part, name, kind=kind, settings=settings, states=states
                 )
                 found[name] = yield from part_of(decoding, number + 1, len(names) + 1)
+                if neurons is not None:
+                    found[name] = found[name].among(recording, neurons)
             return model, states, found, refused
 
         def on_done(result) -> None:
             session.expect(recording)
             model, states, found, refused = result
             session.set_model(model)
-            session.set_frame_states(model, states)
+            if neurons is None:
+                session.set_frame_states(model, states)
             session.set_decodings(found)
             self.say(" ".join([*(one.verdict() for one in found.values()), *refused]))
 
@@ -262,4 +272,6 @@ class DecodeSection(Section):
         found = self._session.decoding
         if found is None:
             return "" if self._session.applied is None else self._session.applied.said
-        return f"{found.verdict()} Looks at {found.looks_at}."
+        left_out = int(np.isnan(found.neuron_weights).sum())
+        among = f" {left_out} rejected neurons left out." if left_out else ""
+        return f"{found.verdict()}{among} Looks at {found.looks_at}."

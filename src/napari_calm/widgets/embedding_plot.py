@@ -4,19 +4,25 @@ from collections.abc import Callable
 
 import numpy as np
 import pyqtgraph as pg
-from qtpy.QtCore import QPointF, Qt, Signal
-from qtpy.QtGui import QColor, QCursor, QPolygonF
-from qtpy.QtWidgets import QSizePolicy, QToolTip
+from qtpy.QtCore import QPointF, Qt, QTimer, Signal
+from qtpy.QtGui import QColor, QPolygonF
+from qtpy.QtWidgets import QSizePolicy
 
+from .mini_trace import Glimpse, MiniTrace
 from .palette import neuron_colour
 from .plain_points import PlainPoints
+from .point_density import PointDensity
 from .session_view import LEAST_HEIGHT_PX
 from .theme import ThemeColours
 
 _NEAR_PX = 12.0
 # Up to so many neurons points are so large, in pixels.
 _SIZES = ((300, 10), (1500, 7), (np.inf, 4))
+# More points than this are one picture of where they are dense.
+MOST_POINTS = 3000
 _RING_PX = 6
+# More selected neurons than this have rings of one colour.
+_MOST_COLOURED_RINGS = 200
 # Keeps points apart from a background of their own colour.
 _RIM_ALPHA = 130
 
@@ -57,8 +63,8 @@ class EmbeddingPlot(pg.PlotWidget):
 
     Parameters
     ----------
-    describe : callable
-        Returns what to say of a neuron under the mouse.
+    look_at : callable
+        Returns the `Glimpse` to show of a neuron under the mouse.
 
     Signals
     -------
@@ -71,11 +77,12 @@ class EmbeddingPlot(pg.PlotWidget):
     picked = Signal(int, bool)
     lassoed = Signal(object, bool)
 
-    def __init__(self, describe: Callable[[int], str]) -> None:
+    def __init__(self, look_at: Callable[[int], Glimpse]) -> None:
         self._box = _LassoBox()
         super().__init__(viewBox=self._box)
-        self._describe = describe
+        self._look_at = look_at
         self._points = np.empty((0, 2))
+        self._shown = np.empty(0, int)
         self._colours: ThemeColours | None = None
         self._rim = None
         self.hovered: int | None = None
@@ -86,7 +93,11 @@ class EmbeddingPlot(pg.PlotWidget):
             # Units of an embedding mean nothing; what matters is who is beside whom.
             self.getAxis(name).setStyle(showValues=False, tickLength=0)
         self.neurons, self.rings = PlainPoints(), PlainPoints()
+        self.density = PointDensity()
+        self.card = MiniTrace(self)
+        self._mouse = QPointF()
         self._lasso = pg.PlotCurveItem()
+        self.addItem(self.density, ignoreBounds=True)
         for item in (self.neurons, self.rings):
             self.addItem(item)
         self.addItem(self._lasso, ignoreBounds=True)
@@ -94,10 +105,17 @@ class EmbeddingPlot(pg.PlotWidget):
         self._box.drawn.connect(self._draw_lasso)
         self._box.closed.connect(self._on_lasso)
         self.scene().sigMouseMoved.connect(self._on_mouse)
+        self._draw_later = QTimer(self)
+        self._draw_later.setSingleShot(True)
+        self._draw_later.setInterval(0)
+        self._draw_later.timeout.connect(self._draw_density)
+        self._box.sigRangeChanged.connect(self._draw_soon)
+        self._box.sigResized.connect(self._draw_soon)
 
     def set_colours(self, colours: ThemeColours) -> None:
         """Draw in the colours of napari's theme."""
         self._colours = colours
+        self.card.set_colours(colours)
         self.setBackground(colours.background)
         for name in ("bottom", "left"):
             axis = self.getAxis(name)
@@ -120,46 +138,92 @@ class EmbeddingPlot(pg.PlotWidget):
             Whether the points are others than before, so that all are brought into view.
         """
         self._points = np.asarray(points, float)
-        brushes = {tuple(each): pg.mkBrush(*each) for each in np.unique(colours, axis=0)}
+        self._shown = np.flatnonzero(np.isfinite(self._points).all(axis=1))
+        seen, colours = self._points[self._shown], np.asarray(colours)[self._shown]
         size = next(size for most, size in _SIZES if len(points) <= most)
-        self.neurons.setData(
-            pos=self._points,
-            size=size,
-            brush=[brushes[tuple(each)] for each in colours],
-            pen=self._rim,
-        )
-        for name, text in zip(("bottom", "left"), axes, strict=True):
+        if self.is_dense:
+            self.neurons.setData(pos=np.empty((0, 2)), size=size)
+            self.density.set_points(seen, colours)
+        else:
+            brushes = {tuple(each): pg.mkBrush(*each) for each in np.unique(colours, axis=0)}
+            self.neurons.setData(
+                pos=seen,
+                size=size,
+                brush=[brushes[tuple(each)] for each in colours],
+                pen=self._rim,
+            )
+        self.density.setVisible(self.is_dense)
+        across, up = axes
+        if self.is_dense:
+            across += f"   |   {len(seen):,} neurons, more opaque where they lie closer"
+        for name, text in (("bottom", across), ("left", up)):
             self.setLabel(name, text, color=self._colours.text if self._colours else None)
-        if anew:
-            self._box.autoRange(padding=0.08)
+        if anew and len(seen):
+            low, high = seen.min(axis=0), seen.max(axis=0)
+            room = np.maximum(high - low, 1e-9)
+            self._box.setRange(
+                xRange=(low[0], low[0] + room[0]),
+                yRange=(low[1], low[1] + room[1]),
+                padding=0.08,
+            )
+        self._draw_soon()
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether there are so many points that their density is drawn."""
+        return len(self._shown) > MOST_POINTS
 
     def show_selection(self, selection: tuple[int, ...]) -> None:
-        """Put rings in the colours of their traces around the selected neurons."""
-        size = self.neurons.opts["size"] + _RING_PX
-        chosen = [neuron for neuron in selection if neuron < len(self._points)]
-        self.rings.setData(
-            pos=self._points[chosen] if chosen else np.empty((0, 2)),
-            size=size,
-            brush=None,
-            pen=[
-                pg.mkPen(neuron_colour(position), width=2.5) for position in range(len(chosen))
-            ],
-        )
+        """Put rings around the selected neurons, in the colours of their traces if few."""
+        size = (_SIZES[-1][1] if self.is_dense else self.neurons.opts["size"]) + _RING_PX
+        chosen = np.array(selection, int)
+        chosen = chosen[chosen < len(self._points)]
+        chosen = chosen[np.isfinite(self._points[chosen]).all(axis=1)]
+        if len(chosen) > _MOST_COLOURED_RINGS:
+            text = self._colours.text if self._colours else "w"
+            pens = pg.mkPen(text, width=1)
+            size = size - _RING_PX // 2
+        else:
+            pens = [
+                pg.mkPen(neuron_colour(selection.index(neuron)), width=2.5) for neuron in chosen
+            ]
+        self.rings.setData(pos=self._points[chosen], size=size, brush=None, pen=pens)
+
+    def look_again(self) -> None:
+        """Show what the neuron under the mouse does at another moment."""
+        if self.hovered is not None:
+            self.card.show_glimpse(self._look_at(self.hovered), self._mouse)
 
     def nearest(self, at: QPointF) -> int | None:
         """Return the neuron at a place in the plot, if there is one near it."""
-        if not len(self._points):
+        if not len(self._shown):
             return None
-        away = (self._points - (at.x(), at.y())) / self._box.viewPixelSize()
+        away = (self._points[self._shown] - (at.x(), at.y())) / self._box.viewPixelSize()
         distance_px = np.hypot(*away.T)
-        neuron = int(distance_px.argmin())
-        return neuron if distance_px[neuron] <= _NEAR_PX else None
+        place = int(distance_px.argmin())
+        return int(self._shown[place]) if distance_px[place] <= _NEAR_PX else None
 
     def leaveEvent(self, event) -> None:
         """Say nothing more of the neuron that was under the mouse."""
         super().leaveEvent(event)
+        self._forget_hovered()
+
+    def showEvent(self, event) -> None:
+        """Draw what was missed while hidden."""
+        super().showEvent(event)
+        self._draw_soon()
+
+    def _forget_hovered(self) -> None:
         self.hovered = None
-        QToolTip.hideText()
+        self.card.hide()
+
+    def _draw_soon(self, *_view) -> None:
+        if self.is_dense:
+            self._draw_later.start()
+
+    def _draw_density(self) -> None:
+        if self.isVisible():
+            self.density.draw(self._box)
 
     def _on_click(self, at: QPointF, adding: bool) -> None:
         neuron = self.nearest(at)
@@ -183,11 +247,11 @@ class EmbeddingPlot(pg.PlotWidget):
             neuron = self.nearest(self._box.mapSceneToView(scene_position))
         if neuron == self.hovered:
             return
-        self.hovered = neuron
         if neuron is None:
-            QToolTip.hideText()
+            self._forget_hovered()
         else:
-            QToolTip.showText(QCursor.pos(), self._describe(neuron), self)
+            self.hovered, self._mouse = neuron, QPointF(self.mapFromScene(scene_position))
+            self.look_again()
 
 
 def neurons_inside(points: np.ndarray, corners: list[QPointF]) -> tuple[int, ...]:

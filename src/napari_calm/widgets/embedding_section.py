@@ -8,6 +8,7 @@ from ..core.errors import CalmError
 from ..core.progress import Progress
 from ..explore.neuron_map import check_umap
 from ..explore.partition import FEWEST_NEURONS
+from .accepted_only import AcceptedOnly
 from .cluster_choices import ClusterChoices, explain
 from .followed_column import FollowedColumn
 from .job import Job
@@ -34,6 +35,7 @@ class EmbeddingSection(Section):
         self._maps: dict[str, object] = {}
         self._maps_of = self._shown_clusters = self._shown_for = None
         self.choices = ClusterChoices(session)
+        self.accepted_only = AcceptedOnly(session, "cluster")
         self.cluster = QPushButton("Cluster", objectName="calm_cluster")
         self.cluster.setToolTip(
             "Part the neurons into functional clusters, say how well they come back in other "
@@ -65,6 +67,7 @@ class EmbeddingSection(Section):
 
     def _lay_out(self) -> None:
         self.choices.add_rows(self.form)
+        self.form.addRow(self.accepted_only)
         buttons = QHBoxLayout()
         buttons.addWidget(self.cluster, 3)
         buttons.addWidget(self.save, 1)
@@ -102,41 +105,53 @@ class EmbeddingSection(Section):
         session.embedding_changed.disconnect(self._on_embedding)
         session.clusters_changed.disconnect(self._say_state)
         self.choices.release()
+        self.accepted_only.release()
         self.column.release()
 
     def start(self) -> None:
         """Embed and cluster the session's recording in the worker."""
         session, adaptation = self._session, self._session.adaptation_in_use
         recording, known, map_name = session.recording, session.reading, self._map_name
+        neurons = self.accepted_only.neurons()
         embedding_request = self.choices.embedding_request()
         cluster_request = self.choices.cluster_request()
-        request = Request(self._model.used(), {**embedding_request, **cluster_request})
+        options = {**embedding_request, **cluster_request}
+        if neurons is not None:
+            # What was read of all neurons says little of some of them.
+            known = None
+            options["neurons"] = tuple(neurons.tolist())
+        request = Request(self._model.used(), options)
 
         def steps(load):
             model = yield from load(adaptation)
-            reading = yield from part_of(reading_steps(model, recording, known), 0, 3)
+            part = recording if neurons is None else recording.select(neurons)
+            reading = yield from part_of(reading_steps(model, part, known), 0, 3)
             from ..explore.cluster import cluster_steps
             from ..explore.embed import embed_steps
 
             embedding_it = embed_steps(
                 model,
-                recording,
+                part,
                 representation=reading.representation,
                 **embedding_request,
             )
             embedding = yield from part_of(embedding_it, 1, 3)
-            neuron_map = yield from map_steps(embedding, map_name)
             clustering = cluster_steps(
-                model, recording, embedding=embedding, tokens=reading.tokens, **cluster_request
+                model, part, embedding=embedding, tokens=reading.tokens, **cluster_request
             )
             clusters = yield from part_of(clustering, 2, 3)
+            if neurons is not None:
+                embedding = embedding.among(recording, neurons)
+                clusters = clusters.among(recording, neurons)
+            neuron_map = yield from map_steps(embedding, map_name)
             return reading, embedding, neuron_map, clusters
 
         def on_done(result) -> None:
             session.expect(recording)
             reading, embedding, neuron_map, clusters = result
             session.set_model(reading.model)
-            session.set_reading(reading)
+            if neurons is None:
+                session.set_reading(reading)
             session.set_embedding(embedding, neuron_map)
             session.requests["clusters"] = request
             session.set_clusters(clusters)
@@ -199,9 +214,13 @@ class EmbeddingSection(Section):
 
     def _missing(self) -> str:
         recording, reason = self._session.recording, self._model.missing_to_run()
-        if not reason and recording.n_neurons < FEWEST_NEURONS:
+        if reason:
+            return reason
+        neurons = self.accepted_only.neurons()
+        count = recording.n_neurons if neurons is None else len(neurons)
+        if count < FEWEST_NEURONS:
             return (
-                f"{recording.n_neurons} neurons are too few for clusters: at least "
+                f"{count} neurons are too few for clusters: at least "
                 f"{FEWEST_NEURONS} are needed."
             )
         return reason
@@ -221,7 +240,13 @@ class EmbeddingSection(Section):
 
     def _verdict(self) -> str:
         found = self._session.clusters
-        return f"{found.verdict()} By {found.method} on {found.source} of {found.model_name}."
+        embedding = self._session.embedding
+        left_out = 0 if embedding is None else int((~embedding.known).sum())
+        among = f" {left_out} rejected neurons left out." if left_out else ""
+        return (
+            f"{found.verdict()}{among} By {found.method} on {found.source} of "
+            f"{found.model_name}."
+        )
 
 
 def map_steps(embedding, name: str):

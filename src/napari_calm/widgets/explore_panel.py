@@ -1,7 +1,15 @@
 """The dock "CalM explore": embedding, raster, traces, trajectories, clusters, codebook."""
 
 from qtpy.QtCore import QSize, Qt
-from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSplitter, QTabWidget, QVBoxLayout
+from qtpy.QtWidgets import (
+    QComboBox,
+    QHBoxLayout,
+    QLabel,
+    QSplitter,
+    QTabWidget,
+    QVBoxLayout,
+    QWidget,
+)
 
 from .cluster_table import ClusterTable
 from .codebook_view import CodebookView
@@ -35,7 +43,7 @@ class ExplorePanel(DockContent):
         self.colour_by.setToolTip(
             "Colour the neurons, here and on the movie, by their cluster, by how they follow a "
             "column (Selectivity), by their weight in a decoder, or by any feature of their "
-            "ROIs; the raster is sorted by it."
+            "ROIs; the raster is sorted by it if you do not choose otherwise."
         )
         self.key = ColourKey()
         self.scatter = ScatterView(self._session)
@@ -64,6 +72,7 @@ class ExplorePanel(DockContent):
         self._session.decoding_changed.connect(self._on_decoding)
         viewer.events.theme.connect(self._on_theme)
         self._on_theme()
+        self._show_caption()
         self._show_colours()
         self._on_decoding()
         if self._session.clusters is None:
@@ -82,7 +91,7 @@ class ExplorePanel(DockContent):
         self.tabs.setDocumentMode(True)
         self.tabs.tabBar().setDrawBase(False)
         # Beside the tabs, where it costs the plots no height.
-        self.tabs.setCornerWidget(self.caption)
+        self.tabs.setCornerWidget(self._corner())
         self.tabs.currentChanged.connect(self._show_caption)
         for view in self.views:
             view.told.connect(self._show_caption)
@@ -102,6 +111,18 @@ class ExplorePanel(DockContent):
         layout.setSpacing(2)
         layout.addLayout(top)
         layout.addWidget(split, 1)
+
+    def _corner(self) -> QWidget:
+        """Return the caption and the choices of the view in front."""
+        corner = QWidget()
+        row = QHBoxLayout(corner)
+        row.setContentsMargins(0, 0, 2, 0)
+        row.setSpacing(8)
+        row.addWidget(self.caption)
+        for view in self.views:
+            if view.controls is not None:
+                row.addWidget(view.controls)
+        return corner
 
     def release(self) -> None:
         """Stop following session and viewer."""
@@ -161,7 +182,11 @@ class ExplorePanel(DockContent):
             self.tabs.setCurrentWidget(self.decoding)
 
     def _show_caption(self, _what=None) -> None:
-        self.caption.setText(self.tabs.currentWidget().caption)
+        shown = self.tabs.currentWidget()
+        self.caption.setText(shown.caption)
+        for view in self.views:
+            if view.controls is not None:
+                view.controls.setVisible(view is shown)
 
     def _show_colours(self) -> None:
         """Offer what neurons can be coloured by, and tell what colours mean."""

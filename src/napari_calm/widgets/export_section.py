@@ -96,7 +96,7 @@ class ExportSection(Section):
         from ..io.traces import write_recording
 
         try:
-            write_recording(self._session.recording, path)
+            write_recording(self._session.judged_recording, path)
         except (CalmError, OSError) as error:
             self.say(f"Not saved: {error}")
         else:

@@ -56,7 +56,7 @@ def _paint(plot: pg.PlotWidget, device, size: QSize) -> None:
     target = QRectF(0, 0, size.width(), size.height())
     painter.fillRect(target, plot.backgroundBrush())
     plot.scene().prepareForPaint()
-    plot.scene().render(
-        painter, target, QRectF(plot.viewRect()), Qt.AspectRatioMode.IgnoreAspectRatio
-    )
+    # Of a PlotWidget, `viewRect` is what the axes show, not what the widget does.
+    seen = pg.GraphicsView.viewRect(plot)
+    plot.scene().render(painter, target, seen, Qt.AspectRatioMode.IgnoreAspectRatio)
     painter.end()

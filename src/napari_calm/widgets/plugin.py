@@ -10,6 +10,7 @@ from ..core.progress import run
 from .explored_results import CLUSTER
 from .geometry import Geometry
 from .layer_sources import footprints_of, is_movie, place_of
+from .neuron_features import ACCEPTED
 from .origin import Origin
 from .recording_layers import (
     BEHAVIOUR_KEY,
@@ -233,8 +234,19 @@ def write_rois(path: str, data, attributes: dict) -> list[str]:
                 "(ImageJ) or .npz. Extract traces in the CalM panel, then save 'CalM ROIs'."
             )
         case suffix:
+            accepted = _accepted_of(attributes.get("features"), footprints.label_values)
+            if accepted is not None:
+                recording = replace(recording, accepted=accepted)
             export_recording(recording, path, groups=groups if suffix == ".nwb" else None)
     return [path]
+
+
+def _accepted_of(features, labels: np.ndarray) -> np.ndarray | None:
+    """Return which labels a layer's table accepts as cells; None where it does not say."""
+    if features is None or ACCEPTED not in features or "index" not in features:
+        return None
+    of_label = dict(zip(features["index"], features[ACCEPTED], strict=True))
+    return np.array([str(of_label.get(label)) != "False" for label in labels.tolist()])
 
 
 def _groups_of(features, labels: np.ndarray) -> np.ndarray | None:

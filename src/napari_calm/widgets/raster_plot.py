@@ -259,6 +259,7 @@ def sorted_by(
         An order within which the categories follow each other already.
     """
     if order is None:
+        values = np.asarray(values, float)
         rank = values if categories else -values
         order = np.argsort(np.where(np.isfinite(rank), rank, np.inf), kind="stable")
     groups = []

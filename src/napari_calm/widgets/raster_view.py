@@ -1,11 +1,10 @@
-"""All neurons over time, sorted by what they are coloured by, in step with the session."""
+"""All neurons over time, sorted, in step with the session."""
 
 from qtpy.QtWidgets import QVBoxLayout
 
-from .colouring import colouring_of
-from .explored_results import CLUSTER
 from .job import Job
-from .raster_plot import RasterPlot, SortedNeurons, sorted_by
+from .raster_plot import RasterPlot
+from .row_sorting import RowSorting
 from .session import Session
 from .session_view import SessionView
 from .theme import ThemeColours
@@ -13,7 +12,7 @@ from .trace_levels import HIGH_Z, LOW_Z, trace_levels_steps
 
 _EMPTY_HINT = "No traces yet: extract them, or open a suite2p folder."
 _USE_HINT = (
-    "Each row is a neuron, sorted by what 'Colour by' says; the band has its colours. Click to "
+    "Each row is a neuron; the band has the colours that 'Colour by' says. Click to "
     "move in time and select the neuron (Shift adds), drag to scrub. The wheel zooms in time, "
     "with Ctrl it zooms neurons; the middle button shifts."
 )
@@ -29,6 +28,8 @@ class RasterView(SessionView):
         self._shown_levels = None
         # A job of its own: it is short, needs no model, and must not hold up the panel.
         self._preparing = Job(self)
+        self.sorting = self.controls = RowSorting(session)
+        self.sorting.changed.connect(self.redraw_soon)
         self.plot = RasterPlot()
         self.plot.setToolTip(_USE_HINT)
         self.plot.sought.connect(self.seek_soon)
@@ -43,6 +44,7 @@ class RasterView(SessionView):
             session.selectivity_changed,
             session.decoding_changed,
             session.colour_changed,
+            session.accepted_changed,
         )
         session.selection_changed.connect(self._on_selection)
 
@@ -51,6 +53,7 @@ class RasterView(SessionView):
         super().release()
         self._session.selection_changed.disconnect(self._on_selection)
         self._preparing.abandon()
+        self.sorting.release()
         self._levels = self._shown_levels = None
 
     def set_colours(self, colours: ThemeColours) -> None:
@@ -70,13 +73,15 @@ class RasterView(SessionView):
             return
         if self._levels is None:
             return
+        self.sorting.offer()
+        rows, order = self.sorting.rows()
+        if rows is None:
+            self.tell(order)
+            return
         anew = self._levels is not self._shown_levels
         self._shown_levels = self._levels
-        rows = self._rows()
         self.plot.show_rows(self._levels, rows, recording.frame_rate_hz, anew=anew)
         self.plot.show_selection(self._session.selection)
-        by = colouring_of(self._session).name
-        order = f"by {by}" if by else "in their own order"
         scale = f"z-scored dF/F ({LOW_Z:g} to {HIGH_Z:g})"
         self.tell(f"{recording.n_neurons} neurons {order}, {scale}")
 
@@ -97,18 +102,8 @@ class RasterView(SessionView):
             trace_levels_steps(traces), title="Prepare the raster", on_done=on_done
         )
 
-    def _rows(self) -> SortedNeurons:
-        colouring, clusters = colouring_of(self._session), self._session.clusters
-        by_cluster = clusters is not None and self._session.colour_by == CLUSTER
-        return sorted_by(
-            colouring.values,
-            colouring.colours,
-            colouring.categories,
-            clusters.order() if by_cluster else None,
-        )
-
     def _on_selection(self) -> None:
-        if self.isVisible() and not self._is_stale and self._levels is not None:
+        if self.isVisible() and not self._is_stale and self._shown_levels is not None:
             self.plot.show_selection(self._session.selection)
         else:
             self.redraw_soon()

@@ -122,7 +122,13 @@ def open_recording_steps(
         behaviour=tables,
     )
     notes = list(recording.notes)
-    if Path(path).is_dir() and is_suite2p(path):
+    if recording.accepted is not None and not recording.accepted.all():
+        notes.insert(
+            0,
+            f"{np.count_nonzero(recording.accepted)} of {recording.n_neurons} ROIs are "
+            "accepted as cells; the others are marked as rejected (K accepts, R rejects).",
+        )
+    elif Path(path).is_dir() and is_suite2p(path):
         facts = describe_suite2p(path)
         if "n_cells" in facts:
             notes.insert(

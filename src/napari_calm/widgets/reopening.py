@@ -91,6 +91,7 @@ def show_results(session: Session, reopened: Reopened) -> None:
     if kept.applied is not None:
         session.set_applied(kept.applied)
     session.set_colour_by(kept.colour_by)
+    session.set_accepted(range(len(session.accepted)), True)
     session.set_accepted(kept.rejected, False)
     session.select(kept.selection)
     session.seek(kept.time_s)

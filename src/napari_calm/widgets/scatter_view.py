@@ -4,6 +4,7 @@ from qtpy.QtWidgets import QLabel, QVBoxLayout
 
 from .colouring import Colouring, colouring_of
 from .embedding_plot import EmbeddingPlot
+from .mini_trace import Glimpse, MiniTrace, extremes_around
 from .session import Session
 from .session_view import SessionView
 from .theme import ThemeColours
@@ -12,7 +13,8 @@ from .trace_panel import neuron_name
 _EMPTY_HINT = "No embedding yet: press Cluster in the CalM panel."
 _USE_HINT = (
     "Each point is a neuron; those of like function lie close. Click one to select it, Shift "
-    "adds; drag to draw a lasso around several. The wheel zooms, the middle button shifts."
+    "adds; drag to draw a lasso around several. Over a point you see its trace around the "
+    "present moment. The wheel zooms, the middle button shifts."
 )
 
 
@@ -25,7 +27,7 @@ class ScatterView(SessionView):
         self._shown_map = None
         self.hint = QLabel(_EMPTY_HINT)
         self.hint.setWordWrap(True)
-        self.plot = EmbeddingPlot(self._describe)
+        self.plot = EmbeddingPlot(self._look_at)
         self.plot.setToolTip(_USE_HINT)
         self.plot.picked.connect(self.select)
         self.plot.lassoed.connect(self.select_all)
@@ -40,6 +42,7 @@ class ScatterView(SessionView):
             session.selectivity_changed,
             session.decoding_changed,
             session.colour_changed,
+            session.accepted_changed,
         )
         session.selection_changed.connect(self._on_selection)
 
@@ -69,14 +72,30 @@ class ScatterView(SessionView):
         )
         self.plot.show_selection(self._session.selection)
 
+    def move_to(self, time_s: float) -> None:  # noqa: ARG002
+        """Show the neuron under the mouse at this moment."""
+        self.plot.look_again()
+
     def _on_selection(self) -> None:
         if self.isVisible() and not self._is_stale and self._shown_map is not None:
             self.plot.show_selection(self._session.selection)
         else:
             self.redraw_soon()
 
-    def _describe(self, neuron: int) -> str:
-        said = [neuron_name(self._session, neuron)]
+    def _look_at(self, neuron: int) -> Glimpse:
+        recording = self._session.recording
+        low, high, now = extremes_around(
+            recording.traces[neuron],
+            recording.frame_rate_hz,
+            self._session.time_s,
+            MiniTrace.COLUMNS,
+        )
+        colour = tuple(int(part) for part in self._colouring.colours[neuron])
+        return Glimpse(self._lines(neuron), low, high, now, colour)
+
+    def _lines(self, neuron: int) -> list[str]:
+        name = neuron_name(self._session, neuron)
+        said = [name if self._session.accepted[neuron] else f"{name} (rejected)"]
         clusters = self._session.clusters
         if clusters is not None:
             label, sure = int(clusters.labels[neuron]), clusters.confidence[neuron]
@@ -84,7 +103,7 @@ class ScatterView(SessionView):
             said.append(f"cluster {label}{sure_text}" if label >= 0 else "no cluster")
         if self._colouring.name and not self._colouring.name.startswith("cluster"):
             said.append(self._colouring.value_text(neuron))
-        return "\n".join(said)
+        return said
 
 
 def _axes(neuron_map) -> tuple[str, str]:

@@ -1,5 +1,6 @@
 """What one window works on: the recording, the model, the results, the selection."""
 
+from dataclasses import replace
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -15,6 +16,7 @@ from .made_with import MadeWith
 from .origin import Origin
 
 DEFAULT_SELECTION_SIZE = 5
+_NEURONS_AT_ONCE = 64
 # What results are called by: the model as it was loaded, or fitted to this recording.
 ZERO_SHOT, ADAPTED = "zero-shot", "adapted"
 
@@ -70,6 +72,14 @@ class Session(ExploredResults, AcceptedCells, MadeWith):
     def recording(self) -> Recording | None:
         """The traces that everything else is about."""
         return self._recording
+
+    @property
+    def judged_recording(self) -> Recording | None:
+        """The recording with the user's judgement of its cells, for what is kept of it."""
+        recording = self._recording
+        if recording is None or (recording.accepted is None and self.accepted.all()):
+            return recording
+        return replace(recording, accepted=self.accepted)
 
     @property
     def pixel_size_um(self) -> float | None:
@@ -142,7 +152,7 @@ class Session(ExploredResults, AcceptedCells, MadeWith):
         self._forget_how()
         self.set_code(None)
         self.origin = origin
-        self._accept_all(0 if recording is None else recording.n_neurons)
+        self._accept_as_found(recording)
         self.set_adaptation(None)
         self.recording_changed.emit()
         self.tokens_changed.emit()
@@ -250,8 +260,17 @@ def kind_of(model) -> str:
 
 
 def most_active(recording: Recording, count: int = DEFAULT_SELECTION_SIZE) -> tuple[int, ...]:
-    """Return the `count` neurons whose traces vary most, most active first."""
-    spread = np.std(recording.traces, axis=1)
+    """Return the `count` neurons whose traces vary most, most active first.
+
+    Neurons that the recording's source does not take for cells come last.
+    """
+    traces, some = recording.traces, _NEURONS_AT_ONCE
+    # Some at a time: numpy would make a second copy of all.
+    spread = np.concatenate(
+        [np.std(traces[start : start + some], axis=1) for start in range(0, len(traces), some)]
+    )
+    if recording.accepted is not None and recording.accepted.any():
+        spread[~recording.accepted] = -1
     return tuple(int(n) for n in np.argsort(-spread, kind="stable")[:count])
 
 

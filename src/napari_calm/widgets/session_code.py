@@ -16,6 +16,9 @@ NO_TABLES = (
     "Commands cannot add a table of behaviour. Press 'Save recording...' first, which keeps "
     "it with the traces, or copy as Python."
 )
+NO_NEURONS = (
+    "Commands cannot leave out the neurons that you rejected. Copy as Python, or cluster all."
+)
 
 
 def as_python(session: Session) -> str:
@@ -73,6 +76,8 @@ def as_command(session: Session) -> str:
             "clusters": ("cluster", _of_cluster_command(request.options)),
         }
         command, options = flags[name]
+        if "neurons" in options:
+            raise CalmError(NO_NEURONS)
         parts = ["napari-calm", command, origin.command(), *_flags(options)]
         parts += _model_flags(request.model)
         lines.append(" ".join([*parts, "--out", f"{name}.npz"]))

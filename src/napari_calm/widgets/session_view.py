@@ -30,6 +30,8 @@ class SessionView(QWidget):
         self._session = session
         self._followed: list = []
         self.caption = ""
+        # Choices of this view, for whoever has room for them.
+        self.controls: QWidget | None = None
         self._is_stale = True
         self._sought_s: float | None = None
         self._redraw = QTimer(self)

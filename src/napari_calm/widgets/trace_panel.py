@@ -13,13 +13,14 @@ from .session import Session, session_of
 from .theme import theme_colours
 from .trace_plot import Fan, Picture, Row, Strip, TracePlot
 
-MOST_ROWS = 12
+MOST_ROWS = 60
 _SCRUB_INTERVAL_MS = 30
 _FIRST_VIEW_S = 120.0
 _EMPTY_HINT = "No traces yet: extract them from a movie and its ROIs, or open a suite2p folder."
 _USE_HINT = (
-    "Click or drag to move in time, turn the wheel to zoom, drag with the middle button to "
-    "shift. Click ROIs on the movie to choose which traces are shown; Shift adds."
+    "Click or drag to move in time, turn the wheel to zoom (with Ctrl: rows), drag with the "
+    "middle button to shift. Click ROIs on the movie to choose which traces are shown; Shift "
+    "adds."
 )
 
 

@@ -13,6 +13,7 @@ from .row_axis import RowAxis
 from .seeking_box import SeekingBox
 from .theme import ThemeColours
 from .time_axis import TimeAxis
+from .trace_stack import StackedLine, TraceStack
 
 _STRIP_HEIGHT = 0.10  # of a trace's slot
 _ERROR_BASE = 0.15  # below a trace's zero, of its slot: above the strip
@@ -20,6 +21,8 @@ _BAND_HEIGHT = 0.3
 _SLOT_FILL = 1.25  # slot height over the height of the middle trace
 _RESCALE_AFTER_MS = 200
 _RESCALE_RATIO = 1.3
+# Frames that say how high a trace is.
+_MOST_SCALED_FRAMES = 2000
 
 
 @dataclass(frozen=True)
@@ -67,19 +70,6 @@ class Picture:
     band: Band | None = None
 
 
-class _ClippedCurve(pg.PlotDataItem):
-    """A curve that draws what is in view, and of many frames a pixel only the extremes."""
-
-    def __init__(self, *args, **look) -> None:
-        super().__init__(*args, clipToView=True, autoDownsample=True, **look)
-        self.opts["downsampleMethod"] = "peak"
-
-    def viewRangeChanged(self, *args, **changes) -> None:
-        """Redraw for a new view; while being taken out of the plot there is none."""
-        if isinstance(self.getViewBox(), pg.ViewBox):
-            super().viewRangeChanged(*args, **changes)
-
-
 class TracePlot(pg.PlotWidget):
     """Traces stacked on one time axis, all with the same scale.
 
@@ -98,7 +88,7 @@ class TracePlot(pg.PlotWidget):
 
     def __init__(self, *, unit: str = "dF/F") -> None:
         self._unit = unit
-        self._box = SeekingBox()
+        self._box = SeekingBox(zooms_y=True)
         self._names = RowAxis()
         super().__init__(
             viewBox=self._box, axisItems={"left": self._names, "bottom": TimeAxis()}
@@ -111,10 +101,12 @@ class TracePlot(pg.PlotWidget):
         # The plot's own wish of 480 pixels would leave little of the canvas.
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
         self.hideButtons()
+        self.stack = TraceStack()
         self._cursor = pg.InfiniteLine(angle=90, movable=False)
         self._scale_bar = pg.PlotDataItem()
         self._scale_text = pg.TextItem(anchor=(1, 0.5))
         self._slot = 1.0
+        self._heights: tuple[float, float] | None = None
         self._box.sigXRangeChanged.connect(self._place_scale_bar)
         self._rescale = QTimer(self)
         self._rescale.setSingleShot(True)
@@ -138,19 +130,24 @@ class TracePlot(pg.PlotWidget):
     def show_picture(self, picture: Picture, view_s: tuple[float, float] | None = None) -> None:
         """Draw `picture` in place of what is there, showing the time `view_s` if given.
 
-        Traces are scaled to what is in view.
+        Traces are scaled to what is in view. A zoom to some of the rows stays while there are
+        as many.
         """
+        keeps_zoom = len(picture.rows) == len(self._picture.rows)
         self._picture = picture
         self.clear()
         self._box.setLimits(xMin=0, xMax=max(picture.end_s, 1e-3), minXRange=0.5)
         if view_s is not None:
             self.view_time(*view_s)
         self._slot = slot = self._slot_in_view()
-        names = {}
+        names, lines = {}, []
         for number, row in enumerate(picture.rows):
             offset = (len(picture.rows) - 1 - number) * slot
             names[offset] = row.name
             self._draw_row(row, offset, slot)
+            lines += self._lines(row, offset)
+        self.stack.set_lines(lines)
+        self.addItem(self.stack, ignoreBounds=True)
         low = -0.35 * slot
         if picture.band is not None:
             low -= _BAND_HEIGHT * slot
@@ -167,7 +164,7 @@ class TracePlot(pg.PlotWidget):
             first = _visible(picture.rows[0], self._box.viewRange()[0])
             peak = (len(picture.rows) - 1) * slot + float(first.max())
             top = max(top, min(peak, (len(picture.rows) + 0.5) * slot))
-        self._box.setYRange(low, top + 0.05 * slot, padding=0)
+        self._show_heights(low, top + 0.05 * slot, keeps_zoom)
         self._scale_bar_dff = nice_length(slot * 0.5)
         self._place_scale_bar()
 
@@ -182,6 +179,17 @@ class TracePlot(pg.PlotWidget):
     def view_time(self, start_s: float, stop_s: float) -> None:
         """Show the time from `start_s` to `stop_s`."""
         self._box.setXRange(start_s, stop_s, padding=0)
+
+    def _show_heights(self, low: float, high: float, keeps_zoom: bool) -> None:
+        """Show all from `low` to `high`, or as much of it as before."""
+        shown = np.array([0.0, 1.0])
+        if keeps_zoom and self._heights is not None:
+            before_low, before_high = self._heights
+            shown = np.array(self._box.viewRange()[1]) - before_low
+            shown = np.clip(shown / (before_high - before_low), 0, 1)
+        self._heights = low, high
+        self._box.setLimits(yMin=low, yMax=high, minYRange=self._slot)
+        self._box.setYRange(*(low + shown * (high - low)), padding=0)
 
     def _slot_in_view(self) -> float:
         return _slot_dff(self._picture.rows, self._box.viewRange()[0])
@@ -208,19 +216,15 @@ class TracePlot(pg.PlotWidget):
             for band, alpha in ((row.fan.wide, 70), (row.fan.narrow, 110)):
                 if band is not None:
                     self.addItem(_band_item(row.fan.time_s, band, offset, (*row.colour, alpha)))
-        look = {"pen": pg.mkPen(row.colour, width=1.3), "antialias": True}
-        if self._colours is not None and is_faint(row.colour, self._colours.background):
-            look["shadowPen"] = pg.mkPen(self._colours.muted, width=3)
-        self.addItem(_ClippedCurve(row.time_s, row.trace + offset, **look))
+
+    def _lines(self, row: Row, offset: float) -> list[StackedLine]:
+        faint = self._colours is not None and is_faint(row.colour, self._colours.background)
+        halo = self._colours.muted if faint else ""
+        lines = [StackedLine(row.time_s, row.trace, offset, row.colour, halo=halo)]
         if row.fan is not None:
-            self.addItem(
-                pg.PlotDataItem(
-                    row.fan.time_s,
-                    row.fan.mean + offset,
-                    pen=pg.mkPen(self._text_colour, width=2),
-                    antialias=True,
-                )
-            )
+            fan = row.fan
+            lines.append(StackedLine(fan.time_s, fan.mean, offset, self._text_colour, 2.0))
+        return lines
 
     def _error_item(self, fan: Fan, base: float) -> pg.PlotDataItem:
         """Return the error as a filled line that stands on `base`, in the traces' scale."""
@@ -255,7 +259,8 @@ def _slot_dff(rows: list[Row], view_s: tuple[float, float]) -> float:
     """
     heights = []
     for row in rows:
-        low, high = np.percentile(_visible(row, view_s), (1, 99.5))
+        seen = _visible(row, view_s)
+        low, high = np.percentile(seen[:: 1 + len(seen) // _MOST_SCALED_FRAMES], (1, 99.5))
         heights.append(float(high - min(low, 0.0)))
     return max(float(np.median(heights)) if heights else 0.0, 1e-3) * _SLOT_FILL
 
