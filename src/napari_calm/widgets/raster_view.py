@@ -43,6 +43,7 @@ class RasterView(SessionView):
             session.selectivity_changed,
             session.decoding_changed,
             session.colour_changed,
+            session.palette_changed,
         )
         session.selection_changed.connect(self._on_selection)
 

@@ -40,6 +40,7 @@ class ScatterView(SessionView):
             session.selectivity_changed,
             session.decoding_changed,
             session.colour_changed,
+            session.palette_changed,
         )
         session.selection_changed.connect(self._on_selection)
 
