@@ -8,7 +8,7 @@ import pandas as pd
 from ..core.errors import CalmError
 from ..core.recording import Recording
 from ..core.token_map import checked_roi_labels
-from .cluster_palette import NO_CLUSTER_RGB, cluster_colours
+from .cluster_palette import DISTINCT, NO_CLUSTER_RGB, cluster_colours
 from .partition import NONE, setting_name
 
 SHAPES = {
@@ -245,10 +245,10 @@ class Clusters:
                 return text + ": no evidence for separate clusters."
         return text + "."
 
-    def colours(self) -> np.ndarray:
+    def colours(self, palette: str = DISTINCT) -> np.ndarray:
         """Colour of each neuron's cluster, (neurons, 3) uint8; grey for none."""
-        palette = cluster_colours(max(1, self.n_clusters))
-        colours: np.ndarray = palette[np.maximum(self.labels, 0)]
+        of_cluster = cluster_colours(max(1, self.n_clusters), palette)
+        colours: np.ndarray = of_cluster[np.maximum(self.labels, 0)]
         colours[self.labels == NONE] = NO_CLUSTER_RGB
         return colours
 

@@ -14,7 +14,7 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
 )
 
-from ..explore.cluster_palette import cluster_colours
+from .palette import cluster_colours
 from .session import Session
 from .session_view import LEAST_HEIGHT_PX, SessionView
 
@@ -56,7 +56,7 @@ class ClusterTable(SessionView):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.hint)
         layout.addWidget(self.table, 1)
-        self.follow(session.clusters_changed)
+        self.follow(session.clusters_changed, session.palette_changed)
 
     def refresh(self) -> None:
         """Fill the table."""

@@ -6,10 +6,12 @@ import numpy as np
 import pandas as pd
 import pyqtgraph as pg
 
-from ..explore.cluster_palette import NO_CLUSTER_RGB, cluster_colours
+from ..explore.cluster_palette import NO_CLUSTER_RGB
 from .explored_results import CLUSTER
 from .neuron_features import CONFIDENCE, IDENTITY, neuron_features
+from .palette import cluster_colours
 from .session import Session
+from .settings import read_colour_settings
 
 _UNITS = {"px": "px", "um": "µm", "dff": "dF/F", "share": "share", "hz": "Hz"}
 _RAMP, _SIGNED_RAMP = "viridis", "CET-CBD1"
@@ -134,7 +136,7 @@ def _of_clusters(session: Session) -> Colouring:
     return Colouring(
         name=CLUSTER,
         values=np.where(clusters.labels < 0, np.nan, clusters.labels),
-        colours=clusters.colours(),
+        colours=clusters.colours(read_colour_settings().clusters),
         categories=tuple(map(str, range(clusters.n_clusters))),
         category_colours=cluster_colours(clusters.n_clusters),
     )

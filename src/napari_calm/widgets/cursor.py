@@ -1,5 +1,6 @@
 """One cursor: napari's time slider and the session's time are the same moment."""
 
+from .palette import overlay_words
 from .session import Session
 
 
@@ -13,6 +14,7 @@ class TimeCursor:
         session.recording_changed.connect(self._from_slider)
         session.forecast_changed.connect(self._write)
         session.decoding_changed.connect(self._write)
+        session.palette_changed.connect(self._write)
         self._from_slider()
 
     def close(self) -> None:
@@ -22,6 +24,7 @@ class TimeCursor:
         self._session.recording_changed.disconnect(self._from_slider)
         self._session.forecast_changed.disconnect(self._write)
         self._session.decoding_changed.disconnect(self._write)
+        self._session.palette_changed.disconnect(self._write)
 
     @property
     def _time_axis(self) -> int | None:
@@ -54,10 +57,8 @@ class TimeCursor:
             ahead_s = time_s - forecast.start_s
             horizon_s = forecast.horizon_frames / forecast.frame_rate_hz
             if -0.5 / forecast.frame_rate_hz <= ahead_s < horizon_s:
-                text.text += (
-                    f" ({ahead_s:z.1f} s ahead)\nmagenta: measured dF/F\n"
-                    f"green: {self._session.forecast_kind} forecast"
-                )
+                measured, said, _ = overlay_words(self._session.forecast_kind)
+                text.text += f" ({ahead_s:z.1f} s ahead)\n{measured}\n{said}"
         if decoded is not None and recording is not None:
             said = decoded.text_at(round(time_s * recording.frame_rate_hz))
             # Moments of which nothing is said keep their line, so that the text does not jump.

@@ -151,6 +151,12 @@ class ExplorePanel(DockContent):
             plots["Codebook"] = self.codebook.plot
         return plots
 
+    @property
+    def help_page(self) -> str:
+        """Page of the help on the view in front."""
+        of_view = {self.decoding: "decode", self.codebook: "tokens"}
+        return of_view.get(self.tabs.currentWidget(), "embedding")
+
     def sizeHint(self) -> QSize:
         """Ask for a little more than the traces do."""
         return QSize(600, 290)
@@ -163,6 +169,7 @@ class ExplorePanel(DockContent):
             session.selectivity_changed,
             session.decoding_changed,
             session.colour_changed,
+            session.palette_changed,
         )
 
     def _on_theme(self, _event=None) -> None:

@@ -18,13 +18,12 @@ from .following_forecast import FollowingForecast
 from .job import Job
 from .made_with import Request
 from .model_section import ModelSection
+from .palette import overlay_words
 from .samples_field import SamplesField, samples_for
 from .section import Section
 from .session import Session, kind_of
 from .skill_here import SkillHere
 from .skill_text import skill_in_words
-
-_COLOURS = "On the movie: green is forecast, magenta is measured, white is both."
 
 
 class ForecastSection(Section):
@@ -117,6 +116,7 @@ class ForecastSection(Section):
         session.forecast_changed.connect(self._on_forecast)
         session.model_changed.connect(self._on_start_frame)
         session.time_changed.connect(self._on_time)
+        session.palette_changed.connect(self._on_forecast)
 
     def release(self) -> None:
         """Stop following the session."""
@@ -125,6 +125,7 @@ class ForecastSection(Section):
         session.forecast_changed.disconnect(self._on_forecast)
         session.model_changed.disconnect(self._on_start_frame)
         session.time_changed.disconnect(self._on_time)
+        session.palette_changed.disconnect(self._on_forecast)
         self.following.release()
         self.here.release()
 
@@ -236,4 +237,5 @@ class ForecastSection(Section):
         words = skill_in_words(
             self._session.skill, forecast.horizon_frames, self._session.forecast_kind
         )
-        return f"{words} {_COLOURS}"
+        told = "; ".join(filter(None, overlay_words(self._session.forecast_kind)))
+        return f"{words} On the movie: {told}."

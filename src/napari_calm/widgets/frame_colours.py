@@ -4,9 +4,10 @@ import numpy as np
 import pyqtgraph as pg
 
 from ..core.recording import Recording
-from ..explore.cluster_palette import NO_CLUSTER_RGB, cluster_colours
+from ..explore.cluster_palette import NO_CLUSTER_RGB
 from ..explore.columns import Column, trial_limits
 from .colouring import Colouring, of_numbers
+from .palette import cluster_colours
 from .recording_columns import columns_of
 
 TIME = "time"

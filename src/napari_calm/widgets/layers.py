@@ -12,6 +12,7 @@ from .label_rows import rows_by_label
 from .lazy_frames import PaintedFrames, neuron_image, ring_image
 from .palette import neuron_colour, token_colours
 from .session import Session
+from .settings import read_colour_settings
 
 ROLE_KEY = "napari_calm_role"
 # On the layer of its ROIs, or of its traces where it has none.
@@ -24,10 +25,6 @@ TOKENS = "CalM tokens"
 FORECAST = "CalM forecast"
 FORECAST_ERROR = "CalM forecast error"
 
-# Added up, what was measured and what was forecast make white where they agree;
-# magenta and green stay apart for colour-blind eyes.
-_ACTIVITY_COLORMAP = "magenta"
-_FORECAST_COLORMAP = "green"
 _UNSELECTED = (1.0, 1.0, 1.0, 0.45)
 _COLORBAR_PX = (14, 90)
 _REJECTED = (1.0, 0.35, 0.3, 0.35)
@@ -57,6 +54,7 @@ class SessionLayers:
         session.selection_changed.connect(self._colour_rois)
         session.accepted_changed.connect(self._colour_rois)
         session.code_changed.connect(self._colour_tokens)
+        session.palette_changed.connect(self._on_palette)
 
     def close(self) -> None:
         """Stop following the session; the layers stay."""
@@ -67,6 +65,7 @@ class SessionLayers:
         session.selection_changed.disconnect(self._colour_rois)
         session.accepted_changed.disconnect(self._colour_rois)
         session.code_changed.disconnect(self._colour_tokens)
+        session.palette_changed.disconnect(self._on_palette)
 
     def find(self, role: str):
         """Return the layer of `role`, or None."""
@@ -93,7 +92,7 @@ class SessionLayers:
             ACTIVITY,
             PaintedFrames(recording.traces, self._neuron_image),
             contrast_limits=(0.0, high_value(recording.traces)),
-            colormap=_ACTIVITY_COLORMAP,
+            colormap=read_colour_settings().activity,
             blending="additive",
         )
         activity.visible = True
@@ -141,6 +140,15 @@ class SessionLayers:
         if self._session.selection:
             rois.selected_label = int(labels[self._session.selection[-1]])
 
+    def _on_palette(self) -> None:
+        """Draw what is there in the colours that are set now."""
+        colours = read_colour_settings()
+        for role, colormap in ((ACTIVITY, colours.activity), (FORECAST, colours.forecast)):
+            layer = self.find(role)
+            if layer is not None:
+                layer.colormap = colormap
+        self._colour_rois()
+
     def _show_tokens(self) -> None:
         tokens = self._session.tokens
         if tokens is None or self._neuron_image is None:
@@ -178,7 +186,7 @@ class SessionLayers:
             PaintedFrames(forecast.mean, self._neuron_image),
             start_frame=forecast.start_frame,
             contrast_limits=limits,
-            colormap=_FORECAST_COLORMAP,
+            colormap=read_colour_settings().forecast,
             blending="additive",
         )
         self._label(layer)

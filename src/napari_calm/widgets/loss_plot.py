@@ -11,7 +11,6 @@ from .palette import neuron_colour
 from .theme import ThemeColours
 
 HEIGHT_PX = 110
-_VALIDATION_COLOUR = neuron_colour(1)
 
 
 class LossPlot(pg.PlotWidget):
@@ -42,7 +41,7 @@ class LossPlot(pg.PlotWidget):
             axis.setTextPen(colours.text)
             axis.setPen(colours.muted)
         self.training.setPen(pg.mkPen(colours.text, width=1))
-        self.validation.setPen(pg.mkPen(_VALIDATION_COLOUR, width=3))
+        self.validation.setPen(pg.mkPen(neuron_colour(1), width=3))
         self.zero_shot.setPen(pg.mkPen(colours.text, width=1, style=Qt.PenStyle.DashLine))
 
     def show_curve(

@@ -3,7 +3,7 @@
 import numpy as np
 from qtpy.QtWidgets import QVBoxLayout
 
-from ..explore.cluster_palette import cluster_colours
+from .palette import cluster_colours
 from .session import Session
 from .session_view import LEAST_HEIGHT_PX, SessionView
 from .theme import ThemeColours
@@ -30,7 +30,7 @@ class MeanTracesView(SessionView):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)
         layout.addWidget(self.plot, 1)
-        self.follow(session.clusters_changed)
+        self.follow(session.clusters_changed, session.palette_changed)
 
     def set_colours(self, colours: ThemeColours) -> None:
         """Draw in the colours of napari's theme."""

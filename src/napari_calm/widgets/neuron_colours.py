@@ -32,6 +32,7 @@ class NeuronColours:
         session.selectivity_changed.connect(self._on_result)
         session.decoding_changed.connect(self._on_result)
         session.colour_changed.connect(self._show)
+        session.palette_changed.connect(self._show)
         session.accepted_changed.connect(self._on_result)
 
     def close(self) -> None:
@@ -40,6 +41,7 @@ class NeuronColours:
         self._session.selectivity_changed.disconnect(self._on_result)
         self._session.decoding_changed.disconnect(self._on_result)
         self._session.colour_changed.disconnect(self._show)
+        self._session.palette_changed.disconnect(self._show)
         self._session.accepted_changed.disconnect(self._on_result)
 
     def _on_result(self) -> None:

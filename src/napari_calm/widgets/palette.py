@@ -1,27 +1,52 @@
-"""Colours of tokens and of selected neurons."""
+"""Colours of tokens, of clusters and of selected neurons."""
 
 import colorsys
 from functools import cache
 
 import numpy as np
 
-# Okabe and Ito's colours, told apart by people with any common colour blindness;
-# without black and yellow, which a dark and a light window swallow.
-_OKABE_ITO = (
-    (230, 159, 0),
-    (86, 180, 233),
-    (0, 158, 115),
-    (213, 94, 0),
-    (204, 121, 167),
-    (0, 114, 178),
-)
+from ..explore import cluster_palette
+from .settings import read_colour_settings
+
+# Without the yellow of Okabe and Ito, which a light window swallows.
+_NEURON_PALETTES = {
+    name: tuple(colour for colour in colours if colour != (240, 228, 66))
+    for name, colours in cluster_palette.PALETTES.items()
+    if name != cluster_palette.DISTINCT
+}
+_COMPLEMENTS = ({"magenta", "green"}, {"cyan", "red"}, {"yellow", "blue"})
 _GOLDEN_TURN = 0.6180339887
 _LEAST_CONTRAST = 2.0
 
 
 def neuron_colour(position: int) -> tuple[int, int, int]:
     """Return red, green, blue (0-255) of the neuron at `position` in the selection."""
-    return _OKABE_ITO[position % len(_OKABE_ITO)]
+    palette = _NEURON_PALETTES[read_colour_settings().neurons]
+    return palette[position % len(palette)]
+
+
+def cluster_colours(n_clusters: int) -> np.ndarray:
+    """Return one colour a cluster in the palette that is set, (clusters, 3) uint8."""
+    return cluster_palette.cluster_colours(n_clusters, read_colour_settings().clusters)
+
+
+def overlay_words(kind: str) -> tuple[str, str, str]:
+    """Say what the colours of the overlays mean.
+
+    Parameters
+    ----------
+    kind : str
+        Of the forecast.
+
+    Returns
+    -------
+    measured, forecast, both : str
+        The last is empty where the two colours do not add up to white.
+    """
+    colours = read_colour_settings()
+    pair = {colours.activity, colours.forecast}
+    both = "white is both" if pair in _COMPLEMENTS else ""
+    return f"{colours.activity}: measured dF/F", f"{colours.forecast}: {kind} forecast", both
 
 
 def is_faint(colour: tuple[int, int, int], background: str) -> bool:

@@ -2,10 +2,20 @@
 
 import napari
 from qtpy.QtCore import QEvent, Qt, QTimer
-from qtpy.QtWidgets import QFrame, QMainWindow, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QApplication,
+    QFrame,
+    QHBoxLayout,
+    QMainWindow,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
 
 from .adapt_section import AdaptSection
 from .canvas_lasso import CanvasLasso
+from .colour_preferences import ColourPreferences
 from .cursor import TimeCursor
 from .decode_section import DecodeSection
 from .dock_content import DockContent
@@ -13,6 +23,8 @@ from .embedding_section import EmbeddingSection
 from .explore_panel import EXPLORE_DOCK, ExplorePanel
 from .export_section import ExportSection
 from .forecast_section import ForecastSection
+from .help_pages import START
+from .help_panel import HELP_DOCK, HelpPanel
 from .job import Job
 from .job_bar import JobBar
 from .kept_docks import Docks
@@ -30,6 +42,8 @@ from .shortcuts import Shortcuts
 from .start_hint import StartHint
 from .theme import theme_colours
 from .tokens_section import TokensSection
+from .tour import Tour
+from .tour_steps import tour_steps
 from .trace_panel import TracePanel
 
 TRACES_DOCK = "CalM traces"
@@ -77,9 +91,11 @@ class CalmPanel(DockContent):
             self._cursor,
             self._picking,
             self._lasso,
+            ColourPreferences(self.session),
         )
         self.traces: TracePanel | None = None
         self.explore: ExplorePanel | None = None
+        self.help: HelpPanel | None = None
         self.recording = RecordingSection(viewer, self.session, self.job)
         self.model = ModelSection(self.session, self.job)
         self.adapt = AdaptSection(self.session, self.job, self.model)
@@ -104,8 +120,14 @@ class CalmPanel(DockContent):
             ),
         )
         self.export = ExportSection(self.session, self.job, self._figures, keeping)
+        self.tour = Tour(tour_steps(self), self._reveal)
         self.shortcuts = Shortcuts(
-            viewer, self.session, buttons=self._keyed_buttons(), find=self.find_neuron
+            viewer,
+            self.session,
+            buttons=self._keyed_buttons(),
+            find=self.find_neuron,
+            leave=self._leave,
+            help_here=self.show_help_here,
         )
         self._sections = (
             self.recording,
@@ -122,6 +144,8 @@ class CalmPanel(DockContent):
         self.embedding.show_views.clicked.connect(self.show_explore)
         self.tokens.show_codebook.clicked.connect(self.show_codebook)
         self.forecast.error_map.toggled.connect(self.layers.show_error_map)
+        for section in self._sections:
+            section.help_wanted.connect(self.show_help)
         self._lay_out()
         viewer.events.theme.connect(self._on_theme)
         self._on_theme()
@@ -140,17 +164,27 @@ class CalmPanel(DockContent):
         for section in self._sections:
             stack.addWidget(section)
         self.keys = KeysButton(self.shortcuts)
-        stack.addWidget(self.keys)
+        self.tour_button = QPushButton("Guided tour", objectName="calm_tour_button")
+        self.tour_button.setToolTip(self.start_hint.tour.toolTip())
+        for button in (self.tour_button, self.start_hint.tour):
+            button.clicked.connect(self.start_tour)
+        feet = QHBoxLayout()
+        feet.addWidget(self.keys)
+        feet.addWidget(self.tour_button)
+        feet.addStretch(1)
+        stack.addLayout(feet)
         stack.addStretch(1)
-        scroll = _VerticalScroll(content)
+        self._scroll = _VerticalScroll(content)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 2, 4, 4)
-        layout.addWidget(scroll, 1)
+        layout.addWidget(self.tour)
+        layout.addWidget(self._scroll, 1)
         layout.addWidget(self.job_bar)
 
     def release(self) -> None:
         """Let go of the viewer: the dock was closed. Layers and session stay."""
         self.job.abandon()
+        self.tour.stop()
         for section in (*self._sections, self.start_hint):
             section.release()
         for coupling in (*self._couplings, self.shortcuts):
@@ -209,6 +243,50 @@ class CalmPanel(DockContent):
         is_open = EXPLORE_DOCK in self._viewer.window.dock_widgets
         return self.explore.tabs if is_open and self.explore is not None else None
 
+    def start_tour(self, _checked: bool = False) -> None:
+        """Begin the guided tour; it says more than the hint, which makes room."""
+        self.start_hint.hide()
+        self.tour.start()
+
+    def show_help(self, page: str = START) -> None:
+        """Open the help beside the traces, or bring it up, at a page."""
+        if HELP_DOCK not in self._viewer.window.dock_widgets:
+            self.help = HelpPanel(self._viewer)
+            self._add_below(self.help, HELP_DOCK)
+        self.help.show_page(page)
+        dock, main_window = self.help.parentWidget(), self.window()
+        dock.show()
+        dock.raise_()
+        least = self.help.sizeHint().height()
+        if isinstance(main_window, QMainWindow) and self.help.height() < least:
+            main_window.resizeDocks([dock], [least], Qt.Orientation.Vertical)
+
+    def show_help_here(self) -> None:
+        """Open the help at the page of the section or view that has the keyboard."""
+        focused = QApplication.focusWidget() or self.window().focusWidget()
+        self.show_help(_help_page_of(focused))
+
+    def _reveal(self, widget: QWidget) -> None:
+        """Bring a widget of a section into view, unfolding what hides it."""
+        for section in self._sections:
+            if section.isAncestorOf(widget):
+                section.heading.setChecked(True)
+                self._scroll.ensureWidgetVisible(widget, 0, widget.height())
+
+    def _leave(self) -> None:
+        """End the tour; without one, select nothing."""
+        if self.tour.running:
+            self.tour.stop()
+        else:
+            self.session.select(())
+
+    def keyPressEvent(self, event) -> None:
+        """End the tour with Esc before a layer takes the key."""
+        if event.key() == Qt.Key.Key_Escape and self.tour.running:
+            self.tour.stop()
+        else:
+            super().keyPressEvent(event)
+
     def _figures(self) -> dict:
         """Return the plots of the open docks by name."""
         docks, figures = self._viewer.window.dock_widgets, {}
@@ -251,6 +329,7 @@ class CalmPanel(DockContent):
         self.job_bar.set_colours(colours)
         for section in (self.adapt, self.pretrain):
             section.plot.set_colours(colours)
+        self.tour.set_colours(colours)
 
     def _take_over_opened(self) -> None:
         """Use a recording that a reader opened before this panel was."""
@@ -260,3 +339,13 @@ class CalmPanel(DockContent):
             if RECORDING_KEY in layer.metadata:
                 self.recording.take_over(layer)
                 return
+
+
+def _help_page_of(widget: QWidget | None) -> str:
+    """Return the page about the section or view that a widget is in."""
+    while widget is not None:
+        page = getattr(widget, "help_page", "")
+        if page:
+            return page
+        widget = widget.parentWidget()
+    return START

@@ -50,6 +50,28 @@ def open_sample() -> list[tuple]:
     return [(data, arguments, kind), rois]
 
 
+def start_tour() -> None:
+    """Open the panel, if it is not open, and begin the guided tour."""
+    _panel().start_tour()
+
+
+def show_help() -> None:
+    """Open the panel, if it is not open, and the help below the canvas."""
+    _panel().show_help()
+
+
+def _panel():
+    import napari
+
+    from .panel import CalmPanel
+
+    window = napari.current_viewer().window
+    docked = [each for each in window.dock_widgets.values() if isinstance(each, CalmPanel)]
+    if docked:
+        return docked[0]
+    return window.add_plugin_dock_widget("napari-calm", "CalM")[1]
+
+
 def suite2p_reader(path):
     """Return a reader if `path` is a suite2p folder or a file in one, else None."""
     path = _single(path)

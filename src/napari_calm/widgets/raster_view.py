@@ -45,6 +45,7 @@ class RasterView(SessionView):
             session.decoding_changed,
             session.colour_changed,
             session.accepted_changed,
+            session.palette_changed,
         )
         session.selection_changed.connect(self._on_selection)
 

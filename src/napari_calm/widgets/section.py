@@ -1,14 +1,33 @@
 """A titled, collapsible part of the panel."""
 
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QFormLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import (
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 
 class Section(QWidget):
-    """A heading that folds its content, a form of fields, and a line for the result."""
+    """A heading that folds its content, a form of fields, and a line for the result.
+
+    Its page of the help is called like the section.
+
+    Signals
+    -------
+    help_wanted : str
+        The page that the user asked for.
+    """
+
+    help_wanted = Signal(str)
 
     def __init__(self, title: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self.help_page = title.lower()
         self.heading = QToolButton()
         self.heading.setText(title)
         self.heading.setCheckable(True)
@@ -17,6 +36,11 @@ class Section(QWidget):
         self.heading.setArrowType(Qt.ArrowType.DownArrow)
         self.heading.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.heading.setStyleSheet("QToolButton { font-weight: bold; border: none; }")
+        self.ask = QToolButton(objectName=f"calm_help_{self.help_page}")
+        self.ask.setText("?")
+        self.ask.setAccessibleName(f"Help on {title}")
+        self.ask.setToolTip(f"Help on {title} (F1).")
+        self.ask.clicked.connect(lambda: self.help_wanted.emit(self.help_page))
         self.body = QWidget()
         self.form = QFormLayout(self.body)
         self.form.setContentsMargins(6, 0, 2, 4)
@@ -31,7 +55,10 @@ class Section(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)
-        layout.addWidget(self.heading)
+        top = QHBoxLayout()
+        top.addWidget(self.heading, 1)
+        top.addWidget(self.ask)
+        layout.addLayout(top)
         layout.addWidget(self.body)
 
     def _fold(self, is_open: bool) -> None:

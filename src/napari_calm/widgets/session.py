@@ -41,6 +41,8 @@ class Session(ExploredResults, AcceptedCells, MadeWith):
         Without arguments; `selection` holds neuron indices.
     time_changed
         The view has moved to `time_s`.
+    palette_changed
+        Clusters, neurons, activity and forecast have other colours, by the preferences.
     """
 
     recording_changed = Signal()
@@ -51,6 +53,7 @@ class Session(ExploredResults, AcceptedCells, MadeWith):
     behaviour_changed = Signal()
     selection_changed = Signal()
     time_changed = Signal()
+    palette_changed = Signal()
 
     def __init__(self) -> None:
         ExploredResults.__init__(self)

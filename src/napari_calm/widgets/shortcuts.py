@@ -25,9 +25,22 @@ class Shortcuts:
         By key: the button that is pressed, the key as people write it, what it does.
     find : callable
         Puts the cursor where numbers of ROIs are typed.
+    leave : callable
+        Leaves what is going on, or the selection.
+    help_here : callable
+        Shows the help of where the user is.
     """
 
-    def __init__(self, viewer, session: Session, *, buttons: dict, find: Callable) -> None:
+    def __init__(
+        self,
+        viewer,
+        session: Session,
+        *,
+        buttons: dict,
+        find: Callable,
+        leave: Callable,
+        help_here: Callable,
+    ) -> None:
         self._viewer, self._session = viewer, session
         self.all = [
             Shortcut("N", "N", "select the next neuron", lambda: self._step(1)),
@@ -36,8 +49,9 @@ class Shortcuts:
             ),
             Shortcut("K", "K", "keep: accept the selected neurons", lambda: self._judge(True)),
             Shortcut("R", "R", "reject the selected neurons", lambda: self._judge(False)),
-            Shortcut("Escape", "Esc", "select nothing", lambda: session.select(())),
+            Shortcut("Escape", "Esc", "end the tour, or select nothing", leave),
             Shortcut("Control-F", "Ctrl+F", "find ROIs by number", find),
+            Shortcut("F1", "F1", "help on where you are", help_here),
             *(
                 Shortcut(key, written, told, button.click)
                 for key, (button, written, told) in buttons.items()

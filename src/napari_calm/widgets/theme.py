@@ -15,6 +15,7 @@ class ThemeColours:
     muted: str
     error: str
     warning: str
+    link: str
     is_dark: bool
 
 
@@ -29,5 +30,6 @@ def theme_colours(name: str) -> ThemeColours:
         # napari's own error red is made for badges; as text it must be readable on both.
         error="#ff8a7a" if theme.type == "dark" else "#b3261e",
         warning="#f2c14e" if theme.type == "dark" else "#8a5a00",
+        link="#7cc4ff" if theme.type == "dark" else "#0b5cad",
         is_dark=theme.type == "dark",
     )

@@ -30,6 +30,8 @@ class TracePanel(DockContent):
     While hidden it draws nothing and catches up when shown.
     """
 
+    help_page = "views"
+
     def __init__(self, viewer, session: Session | None = None) -> None:
         super().__init__()
         self._viewer = viewer
@@ -78,6 +80,7 @@ class TracePanel(DockContent):
         session.forecast_changed.connect(self._on_results)
         session.selection_changed.connect(self._redraw_soon)
         session.accepted_changed.connect(self._redraw_soon)
+        session.palette_changed.connect(self._redraw_soon)
         session.time_changed.connect(self._on_time)
         self._viewer.events.theme.connect(self._on_theme)
 
@@ -91,6 +94,7 @@ class TracePanel(DockContent):
         session.forecast_changed.disconnect(self._on_results)
         session.selection_changed.disconnect(self._redraw_soon)
         session.accepted_changed.disconnect(self._redraw_soon)
+        session.palette_changed.disconnect(self._redraw_soon)
         session.time_changed.disconnect(self._on_time)
         self._viewer.events.theme.disconnect(self._on_theme)
         self._scrub.stop()

@@ -51,7 +51,9 @@ class TrajectoriesView(SessionView):
         self.plane.currentIndexChanged.connect(self.redraw_soon)
         self.colour_by.currentIndexChanged.connect(self.redraw_soon)
         self.averages.toggled.connect(self.redraw_soon)
-        self.follow(session.trajectories_changed, session.behaviour_changed)
+        self.follow(
+            session.trajectories_changed, session.behaviour_changed, session.palette_changed
+        )
 
     def _lay_out(self) -> None:
         self._choices = (self.plane, self.colour_by, self.averages)
