@@ -20,9 +20,11 @@ from unittest.mock import patch
 import drops_files as scene
 import napari
 import numpy as np
+from napari._qt.dialogs.qt_notification import NapariQtNotification
 from napari.settings import get_settings
-from qtpy.QtCore import QMimeData, QPointF, Qt, QUrl
+from qtpy.QtCore import QEvent, QMimeData, QPointF, Qt, QUrl
 from qtpy.QtGui import QDropEvent
+from qtpy.QtWidgets import QApplication
 
 from napari_calm.widgets.demo import settle
 from napari_calm.widgets.layers import ACTIVITY, ROIS
@@ -133,8 +135,13 @@ def wrong_with_raster(viewer: napari.Viewer, panel: CalmPanel) -> Iterator[str]:
         yield "other traces than in the scene"
 
 
-def cases(folder: Path) -> Iterator[tuple[str, list[list[Path]], str]]:
-    """Give name, drops and kind of each case; files of the scene are written first."""
+def cases(
+    folder: Path, names: tuple[str, ...] = ()
+) -> Iterator[tuple[str, list[list[Path]], str]]:
+    """Give name, drops and kind of each case, or of `names` alone; files are written first."""
+    underneath = folder / "under" / scene.MOVIES["TIFF"][0]
+    underneath.parent.mkdir()
+    scene.tiff(underneath)
     for kind, written in (
         ("movie", scene.MOVIES),
         ("rois", scene.ROIS),
@@ -143,14 +150,15 @@ def cases(folder: Path) -> Iterator[tuple[str, list[list[Path]], str]]:
         ("raster", scene.TRACES),
     ):
         for name, (file, write) in written.items():
+            if names and name not in names:
+                continue
             path = folder / file
-            if not path.exists():
-                write(path)
+            write(path)
             together = sorted(path.iterdir()) if name.endswith("Shift") else [path]
             drops = [together]
             if kind == "rois":
                 # ROIs are drawn on a movie: they lie on the one that is open.
-                drops.insert(0, [folder / scene.MOVIES["TIFF"][0]])
+                drops.insert(0, [underneath])
             yield name, drops, kind
 
 
@@ -192,10 +200,14 @@ def wrong_with_real(viewer: napari.Viewer) -> Iterator[str]:
 
 
 def clear(viewer: napari.Viewer, panel: CalmPanel) -> None:
-    """Begin anew: no layer, no recording."""
+    """Begin anew: no layer, no recording, no message of the drop before."""
     panel.session.set_recording(None)
     viewer.layers.clear()
+    for message in viewer.window._qt_window.findChildren(NapariQtNotification):
+        message.close()
     settle(0.2)
+    # Outside an event loop what Qt deletes later would stay, and be drawn over the new.
+    QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
 
 
 def main() -> int:
