@@ -6,8 +6,8 @@ Writes a movie of 512 x 512 pixels (uint16, uncompressed BigTIFF) into DIR and r
 the end. In turn, in one process: a plain sequential read and sum of all pixels, our pass over
 the movie, the same with neuropil rings, and a loop over ROIs with a mask each in numpy (as
 suite2p extracts). All read the file through a memory map in the same blocks; seconds are those
-of the processor, which other work on the machine disturbs less. Peak memory is that of a process of its own, beyond what it holds once everything is imported and the movie
-is open.
+of the processor, which other work on the machine disturbs less. Peak memory is that of a
+process of its own, beyond what it holds once everything is imported and the movie is open.
 """
 
 import argparse
