@@ -341,7 +341,7 @@ def refused(path, match):
 @pytest.mark.parametrize("name", ["m.tif", "m.h5", "t.npz", "t.csv", "r.zip", "m.nwb"])
 def test_pipes_are_refused_and_nobody_waits_for_them(tmp_path, name, recording):
     os.mkfifo(tmp_path / name)
-    refused(tmp_path / name, "a pipe or a device")
+    refused(tmp_path / name, f"{name}: is neither a file nor a folder but a pipe or a device")
     with pytest.raises(CalmError, match="a pipe or a device"):
         with_behaviour(recording, tmp_path / name)
 

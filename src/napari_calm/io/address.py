@@ -82,11 +82,6 @@ def check_readable(path: str | PathLike[str]) -> Path:
         elif stat.S_ISREG(mode):
             with path.open("rb") as file:
                 file.read(1)
-        else:
-            raise RecordingError(
-                f"{path}: is neither a file nor a folder but a pipe or a device. Copy what "
-                "comes from it into a file first."
-            )
     except FileNotFoundError as error:
         raise RecordingError(f"{path}: there is no such file or folder.") from error
     except (OSError, ValueError) as error:
@@ -95,4 +90,9 @@ def check_readable(path: str | PathLike[str]) -> Path:
             f"{path}: cannot be read ({what}). Check the name, the rights to read it, and "
             "that its disk is connected."
         ) from error
+    if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
+        raise RecordingError(
+            f"{path}: is neither a file nor a folder but a pipe or a device. Copy what comes "
+            "from it into a file first."
+        )
     return path
