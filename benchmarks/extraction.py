@@ -5,9 +5,9 @@
 Writes a movie of 512 x 512 pixels (uint16, uncompressed BigTIFF) into DIR and removes it at
 the end. In turn, in one process: a plain sequential read and sum of all pixels, our pass over
 the movie, the same with neuropil rings, and a loop over ROIs with a mask each in numpy (as
-suite2p extracts). All read the file through a memory map in the same blocks. Peak memory is
-that of a process of its own, beyond what it holds once everything is imported and the movie
-is open.
+suite2p extracts). All read the file through a memory map in the same blocks; seconds are those
+of the processor, which other work on the machine disturbs less. Peak memory is that of a
+process of its own, beyond what it holds once everything is imported and the movie is open.
 """
 
 import argparse
@@ -100,9 +100,9 @@ def measure(path: Path, options: argparse.Namespace) -> dict[str, object]:
     ways["read_and_sum"]()
     for _ in range(options.repeats):
         for name, way in ways.items():
-            start = time.perf_counter()
+            start = time.process_time()
             way()
-            seconds[name].append(time.perf_counter() - start)
+            seconds[name].append(time.process_time() - start)
     ratios = {
         name: statistics.median(
             ours / read

@@ -6,8 +6,9 @@ Writes one movie after the other (noise of 512 x 512 pixels, uint16) into a temp
 DIR and removes each again. A process of its own opens each movie, as often as --repeats says,
 until shape and frame rate are known, makes a layer of it, and reads 30 frames at random places;
 beside every step stands the plain call of tifffile, h5py or zarr for the same thing, in the
-same process, in turn. The file is in the page cache, and times are those of the processor: what
-is measured is work, neither the disk nor what else the machine does. Memory is how far the process grew at most while it opened and read the 30 frames.
+same process, in turn. The file is in the page cache, and times are those of the processor:
+what is measured is work, neither the disk nor what else the machine does. Memory is how far
+the process grew at most while it opened and read the 30 frames.
 """
 
 import argparse

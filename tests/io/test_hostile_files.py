@@ -8,6 +8,7 @@ import os
 import shutil
 import struct
 import warnings
+import zipfile
 
 import h5py
 import numpy as np
@@ -318,3 +319,102 @@ def test_pickles_in_any_place_of_a_recording_are_refused(tmp_path, recording):
         with pytest.raises(CalmError):
             read()
     assert not (tmp_path / "ran").exists()
+
+
+EVERY_WAY = (
+    describe,
+    lambda path: read_recording(path, frame_rate_hz=5),
+    open_movie,
+    read_rois,
+)
+
+
+def refused(path, match):
+    """Check that every way in says what is wrong with a path, and names it."""
+    for look in EVERY_WAY:
+        with pytest.raises(CalmError, match=match) as caught:
+            look(path)
+        assert str(path) in str(caught.value)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+@pytest.mark.parametrize("name", ["m.tif", "m.h5", "t.npz", "t.csv", "r.zip", "m.nwb"])
+def test_pipes_are_refused_and_nobody_waits_for_them(tmp_path, name, recording):
+    os.mkfifo(tmp_path / name)
+    refused(tmp_path / name, f"{name}: is neither a file nor a folder but a pipe or a device")
+    with pytest.raises(CalmError, match="a pipe or a device"):
+        with_behaviour(recording, tmp_path / name)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
+@pytest.mark.parametrize("name", ["m.tif", "m.zarr", "suite2p", "t.npz"])
+def test_links_that_lead_nowhere_are_told(tmp_path, name):
+    (tmp_path / name).symlink_to(tmp_path / name)
+    refused(tmp_path / name, "symbolic links")
+    (tmp_path / f"dead_{name}").symlink_to(tmp_path / "nowhere")
+    refused(tmp_path / f"dead_{name}", "no such file")
+
+
+def test_names_that_no_file_can_have_are_told(tmp_path):
+    refused(tmp_path / ("n" * 300 + ".tif"), "cannot be read|no such file")
+    refused(tmp_path / "a\0b.tif", "cannot be read")
+
+
+def test_files_that_may_not_be_read_are_told(tmp_path, monkeypatch):
+    path = tmp_path / "m.tif"
+    tiff(path)
+
+    def forbidden(self, *arguments, **options):
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr("pathlib.Path.open", forbidden)
+    refused(path, r"cannot be read \(Permission denied\).*rights")
+
+
+@pytest.mark.parametrize("suffix", ["tif", "nwb", "h5", "npz", "csv", "zip", "npy", "zarr"])
+def test_an_empty_folder_with_the_name_of_a_file_is_told(tmp_path, suffix):
+    path = tmp_path / f"x.{suffix}"
+    path.mkdir()
+    refused(path, "folder")
+
+
+@pytest.mark.parametrize(
+    ("shape", "chunks"),
+    [((10, 10**6, 10**6), (1, 100, 100)), ((10**13, 4, 4), (1, 4, 4)), ((0, 4, 4), (1, 4, 4))],
+)
+def test_zarr_arrays_of_any_announced_size_take_no_memory(tmp_path, shape, chunks):
+    zarr.create_array(tmp_path / "m.zarr", shape=shape, dtype="u2", chunks=chunks)
+    said = told(open_movie, tmp_path / "m.zarr")
+    assert said is None or str(tmp_path) in said
+    # 10^13 empty frames of 4 x 4 are a sound file, and nothing of it is read.
+    assert (said is None) == (shape[0] == 10**13)
+
+
+@pytest.mark.parametrize("shape", [(10**4, 10**4, 10**4), (10**12, 2, 2), (4, 10**6, 10**6)])
+@pytest.mark.parametrize("in_chunks", [True, False])
+def test_hdf5_numbers_that_are_announced_but_not_there_are_told(tmp_path, shape, in_chunks):
+    chunks = tuple(min(side, 100) for side in shape) if in_chunks else None
+    with h5py.File(tmp_path / "m.h5", "w") as file:
+        file.create_dataset("mov", shape, "u2", chunks=chunks)
+    with pytest.raises(CalmError, match=r"m\.h5.*announces"):
+        open_movie(tmp_path / "m.h5")
+
+
+def test_what_an_archive_calls_an_array_must_be_one(tmp_path):
+    with zipfile.ZipFile(tmp_path / "t.npz", "w") as archive:
+        archive.writestr("traces.npy", b"PK\x03\x04")
+    with pytest.raises(CalmError, match=r"t\.npz.*traces in it is no array"):
+        read_recording(tmp_path / "t.npz")
+
+
+def test_zip_archives_that_would_fill_the_memory_are_not_opened(tmp_path):
+    for name, member in (("t.npz", "traces.npy"), ("r.zip", "a.roi")):
+        with zipfile.ZipFile(tmp_path / name, "w", zipfile.ZIP_DEFLATED) as archive:
+            info = zipfile.ZipInfo(member)
+            archive.writestr(info, b"Iout" + bytes(1000), zipfile.ZIP_DEFLATED)
+        contents = (tmp_path / name).read_bytes()
+        # The table of contents announces 3 GB, as a bomb's does, for the same bytes.
+        announced = contents.replace(struct.pack("<I", 1004), struct.pack("<I", 3 * 2**30))
+        (tmp_path / name).write_bytes(announced)
+        with pytest.raises(CalmError, match=f"{name}.*would become 3221225472"):
+            describe(tmp_path / name)

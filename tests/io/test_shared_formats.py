@@ -12,6 +12,7 @@ from napari_calm.io.export import export_recording
 from napari_calm.io.imagej import write_imagej_rois
 from napari_calm.io.read import describe, read_recording
 from napari_calm.io.rois import read_rois
+from napari_calm.preprocess.baseline import running_baseline
 
 BESIDE = Path(__file__).parents[2].parent / "shared" / "data"
 FORMATS = Path(os.environ.get("CALM_DATA", BESIDE)) / "formats"
@@ -119,17 +120,48 @@ def test_real_labels_come_back_through_imagej(tmp_path):
     np.testing.assert_array_equal(found.weights.toarray() > 0, labels.weights.toarray() > 0)
 
 
+def extracted(name, path):
+    """What roiextractors reads: masks (ROI, height, width), traces (ROI, frames) by name."""
+    reason = "needs roiextractors and what it imports (pip install roiextractors natsort)"
+    pytest.importorskip("natsort", reason=reason)
+    roiextractors = pytest.importorskip("roiextractors", reason=reason)
+    theirs = getattr(roiextractors, f"{name}SegmentationExtractor")(str(path))
+    traces = theirs.get_traces_dict()
+    masks = np.asarray(theirs.get_roi_image_masks()).transpose(2, 0, 1)
+    known = {key: np.asarray(values).T for key, values in traces.items() if values is not None}
+    return theirs, masks, known
+
+
+def weights_of(recording):
+    return recording.footprints.weights.toarray().reshape(-1, *recording.footprints.image_shape)
+
+
 @pytest.mark.filterwarnings("ignore")
-def test_roiextractors_confirms_the_numbers():
-    roiextractors = pytest.importorskip("roiextractors", reason="roiextractors is the oracle")
-    for path, extractor in (
-        (CAIMAN, roiextractors.CaimanSegmentationExtractor),
-        (FORMATS / "suite2p" / "suite2p", roiextractors.Suite2pSegmentationExtractor),
-    ):
-        theirs, ours = extractor(str(path)), read_recording(path)
-        assert theirs.get_num_rois() == ours.n_neurons
-        masks = np.asarray(theirs.get_roi_image_masks())
-        assert masks.shape == (*ours.footprints.image_shape, ours.n_neurons)
-        np.testing.assert_array_equal(
-            masks.reshape(-1, ours.n_neurons).T > 0, ours.footprints.weights.toarray() > 0
-        )
+def test_roiextractors_confirms_caiman():
+    theirs, masks, traces = extracted("Caiman", CAIMAN)
+    ours = read_recording(CAIMAN)
+    np.testing.assert_allclose(ours.traces, traces["raw"], rtol=1e-4, atol=1e-4)
+    np.testing.assert_array_equal(weights_of(ours) > 0, masks > 0)
+    assert ours.frame_rate_hz == pytest.approx(theirs.get_sampling_frequency())
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_roiextractors_confirms_suite2p():
+    """It gives what suite2p saved; from that dF/F follows as the docs say."""
+    theirs, masks, traces = extracted("Suite2p", FORMATS / "suite2p" / "suite2p")
+    ours = read_recording(FORMATS / "suite2p")
+    rate = theirs.get_sampling_frequency()
+    assert ours.frame_rate_hz == rate
+    np.testing.assert_allclose(weights_of(ours), masks, rtol=1e-4, atol=1e-6)
+    corrected = traces["raw"] - 0.7 * traces["neuropil"]
+    divisor = np.maximum(running_baseline(traces["raw"], rate), 1)
+    expected = (corrected - running_baseline(corrected, rate)) / divisor
+    np.testing.assert_allclose(ours.traces, expected, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_roiextractors_confirms_nwb():
+    _, masks, traces = extracted("Nwb", OTHER_NWB)
+    ours = read_recording(OTHER_NWB)
+    np.testing.assert_allclose(ours.traces, traces["raw"], rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(weights_of(ours), masks, rtol=1e-4, atol=1e-6)

@@ -92,11 +92,28 @@ def test_rois_lie_on_the_movie_that_is_open(viewer, tmp_path, frames, recording)
     assert list(rois.features["area_px"]) == [64] * 4
 
 
-def test_what_napari_opens_as_well_is_left_to_it(tmp_path, frames):
-    tifffile.imwrite(tmp_path / "plain.tif", frames, photometric="minisblack")
+def test_tiff_movies_of_every_shape_are_taken_and_pictures_are_not(tmp_path, frames):
+    plain, picture, labels = (tmp_path / f"{name}.tif" for name in ("a", "b", "c"))
+    tifffile.imwrite(plain, frames, photometric="minisblack")
+    tifffile.imwrite(picture, frames[0])
+    tifffile.imwrite(labels, (frames[0] > 500).astype(np.uint8))
+    (tmp_path / "parts").mkdir()
+    for number in range(3):
+        tifffile.imwrite(tmp_path / "parts" / f"{number}.tif", frames[number])
+    for path in (plain, tmp_path / "parts"):
+        assert movie_reader(str(path)) is not None
+    assert movie_reader([str(plain), str(picture)]) is not None
+    assert movie_reader([str(plain), "notes.txt"]) is None
+    # A label image has background; a picture of the field of view has none.
+    assert rois_reader(str(labels)) is not None
+    assert rois_reader(str(picture)) is None
+    assert movie_reader(str(picture)) is None
+
+
+def test_what_is_no_movie_and_no_result_is_left_to_napari(tmp_path):
     np.savez(tmp_path / "other.zip", a=np.zeros(3))
     (tmp_path / "folder").mkdir()
     (tmp_path / "text.h5").write_text("no HDF5")
-    for name in ("plain.tif", "other.zip", "folder", "text.h5", "nothing.nwb"):
+    for name in ("other.zip", "folder", "text.h5", "nothing.nwb"):
         for reader in (movie_reader, recording_reader, rois_reader):
             assert reader(str(tmp_path / name)) is None

@@ -175,7 +175,7 @@ def _blocks(frames: Any) -> Iterator[tuple[int, int]]:
 def _read(frames: Any, start: int, stop: int, where: str) -> np.ndarray:
     try:
         return np.asarray(frames[start:stop])
-    except (OSError, ValueError, RuntimeError, zlib.error) as error:
+    except (OSError, ValueError, RuntimeError, MemoryError, zlib.error) as error:
         raise RecordingError(
             f"{where}: frames {start} to {stop - 1} cannot be read ({error}). The file may be "
             "damaged or no longer where it was."

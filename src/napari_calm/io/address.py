@@ -1,5 +1,7 @@
 """What people write to name a recording: a path, a dataset in a file, several files."""
 
+import os
+import stat
 from collections.abc import Sequence
 from glob import has_magic
 from os import PathLike
@@ -30,7 +32,7 @@ def split_address(
     """
     whole = Path(path)
     before, separator, inside = str(path).partition(SEPARATOR)
-    if not separator or whole.exists():
+    if not separator or os.path.exists(whole):
         return whole, dataset
     if dataset is not None and dataset.strip("/") != inside.strip("/"):
         raise RecordingError(
@@ -55,9 +57,42 @@ def several_files(path: str | PathLike[str] | Sequence[str | PathLike[str]]) -> 
             raise RecordingError("an empty list of files; expected at least one.")
         return paths
     whole = Path(path)
-    if whole.exists() or not has_magic(whole.name):
+    if os.path.exists(whole) or not has_magic(whole.name):
         return [whole]
     found = sorted(whole.parent.glob(whole.name), key=natural_key)
     if not found:
         raise RecordingError(f"{path}: no file has such a name.")
     return found
+
+
+def check_readable(path: str | PathLike[str]) -> Path:
+    """Return a path behind which there is a file or folder that can be read.
+
+    Raises
+    ------
+    RecordingError
+        If nothing is there, it may not be read, or it is a pipe or a device, which would
+        keep whoever reads it waiting.
+    """
+    path = Path(path)
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            os.scandir(path).close()
+        elif stat.S_ISREG(mode):
+            with path.open("rb") as file:
+                file.read(1)
+    except FileNotFoundError as error:
+        raise RecordingError(f"{path}: there is no such file or folder.") from error
+    except (OSError, ValueError) as error:
+        what = getattr(error, "strerror", None) or error
+        raise RecordingError(
+            f"{path}: cannot be read ({what}). Check the name, the rights to read it, and "
+            "that its disk is connected."
+        ) from error
+    if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
+        raise RecordingError(
+            f"{path}: is neither a file nor a folder but a pipe or a device. Copy what comes "
+            "from it into a file first."
+        )
+    return path

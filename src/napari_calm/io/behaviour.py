@@ -8,6 +8,7 @@ import pandas as pd
 
 from ..core.errors import RecordingError
 from ..core.recording import Recording
+from .address import check_readable
 from .alignment import at_frames, trials_at_frames
 from .hdf5 import is_hdf5, open_hdf5
 from .npz import open_npz
@@ -48,7 +49,7 @@ def with_behaviour(recording: Recording, path: str | Path) -> Recording:
         If the file cannot be read, holds nothing, has neither times nor one row a frame, or
         its times lie outside the recording.
     """
-    path = Path(path)
+    path = check_readable(path)
     if path.suffix.lower() == ".nwb" or (
         path.suffix.lower() in (".h5", ".hdf5") and is_hdf5(path)
     ):

@@ -1,7 +1,7 @@
 """An array of frames that a function reads when they are sliced."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, SupportsIndex
 
 import numpy as np
 
@@ -64,11 +64,16 @@ class FramesOnDemand:
     def __getitem__(self, key: Any) -> np.ndarray:
         """Read the frames, and return the part of them, that `key` asks for."""
         frames_key, *image_key = _full_key(key)
-        frames = np.arange(self.shape[0])[frames_key]
         part = (slice(None), *image_key)
-        if frames.ndim == 0:
-            found: np.ndarray = self._block(int(frames), int(frames) + 1)[part][0]
+        if isinstance(frames_key, SupportsIndex):
+            frame = range(self.shape[0])[frames_key]
+            found: np.ndarray = self._block(frame, frame + 1)[part][0]
             return found
+        if isinstance(frames_key, slice):
+            # Not all numbers first: a damaged file may announce any amount of frames.
+            frames = np.array(range(self.shape[0])[frames_key], np.int64)
+        else:
+            frames = np.arange(self.shape[0])[frames_key]
         wanted, where = np.unique(frames, return_inverse=True)
         blocks = [self._block(start, stop)[part] for start, stop in self._runs(wanted)]
         if not blocks:

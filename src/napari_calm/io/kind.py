@@ -5,7 +5,7 @@ from os import PathLike
 from pathlib import Path
 
 from ..core.errors import RecordingError
-from .address import several_files, split_address
+from .address import check_readable, several_files, split_address
 from .caiman import is_caiman
 from .cellpose import ENDING as CELLPOSE_ENDING
 from .extract_mat import is_extract, refuse_old_matlab
@@ -74,8 +74,7 @@ def kind_of(path: str | PathLike[str]) -> Kind:
     if len(files) > 1:
         return Kind.MOVIE
     path = files[0]
-    if not path.exists():
-        raise RecordingError(f"{path}: there is no such file or folder.")
+    check_readable(path)
     return _kind_of_folder(path) if path.is_dir() else _kind_of_file(path)
 
 

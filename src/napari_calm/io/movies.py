@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..core.errors import RecordingError
 from ..core.movie import Movie
-from .address import several_files, split_address
+from .address import check_readable, several_files, split_address
 from .hdf5 import is_hdf5, open_hdf5
 from .hdf5_movie import read_hdf5_movie
 from .nwb_movie import read_nwb_movie
@@ -58,8 +58,7 @@ def open_movie(
     else:
         files = several_files(path)
     first = files[0]
-    if not first.exists():
-        raise RecordingError(f"{first}: there is no such file or folder.")
+    check_readable(first)
     if len(files) == 1 and first.is_dir() and is_zarr(first):
         return read_zarr_movie(
             first, dataset=dataset, frame_rate_hz=frame_rate_hz, channel=channel, plane=plane

@@ -51,7 +51,7 @@ def open_npz(path: str | Path) -> Iterator[Mapping[str, np.ndarray]]:
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise RecordingError(f"{path}: found a single array; expected an npz archive.")
             with archive:
-                yield archive
+                yield _Arrays(archive)
     except CalmError:
         raise
     except _UNREADABLE as error:
@@ -65,6 +65,25 @@ def open_npz(path: str | Path) -> Iterator[Mapping[str, np.ndarray]]:
             f"{path}: not a readable npz archive ({what}). Expected a file as numpy.savez "
             "writes it."
         ) from error
+
+
+class _Arrays(Mapping[str, np.ndarray]):
+    """Arrays of an archive; numpy itself hands out the bytes of what is no array."""
+
+    def __init__(self, archive: Mapping[str, Any]) -> None:
+        self._archive = archive
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        found = self._archive[name]
+        if not isinstance(found, np.ndarray):
+            raise ValueError(f"{name} in it is no array")
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._archive)
+
+    def __len__(self) -> int:
+        return len(self._archive)
 
 
 def write_npz(path: str | Path, arrays: Mapping[str, Any]) -> None:

@@ -21,6 +21,8 @@ from .nwb_series import dataset_of, groups_of_type, neurodata_type
 
 _MOST_SIDE = 2**15
 _IMAGE_TYPES = ("GrayscaleImage", "Image")
+# What our own files call the sum of all ROIs, which tells the size of the image.
+ROI_WEIGHTS = "roi_weights"
 _MEAN_NAMES = ("mean", "average", "avg", "max", "corr")
 
 
@@ -189,12 +191,17 @@ def image_shapes(file: h5py.File) -> list[tuple[int, int]]:
     return shapes
 
 
-def reference_images(file: h5py.File) -> list[np.ndarray]:
-    """Still images of the field of view, float (height, width), mean images first."""
+def reference_images(file: h5py.File, *, of_light: bool = False) -> list[np.ndarray]:
+    """Still images of the field of view, float (height, width), mean images first.
+
+    With `of_light` without the image that our own files have of the ROIs alone.
+    """
     found: list[tuple[int, np.ndarray]] = []
     for images in groups_of_type(file, "Images"):
         for name in sorted(images):
             image = dataset_of(images, name)
+            if of_light and name == ROI_WEIGHTS:
+                continue
             if image is None or neurodata_type(image) not in _IMAGE_TYPES or image.ndim != 2:
                 continue
             values = np.nan_to_num(np.asarray(image[()], dtype=np.float32))

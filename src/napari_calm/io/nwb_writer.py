@@ -16,7 +16,7 @@ from ..core.errors import CalmError
 from ..core.forecast import Forecast
 from ..core.recording import Recording
 from ..core.token_map import TokenMap
-from .nwb_rois import rois_as_arrays
+from .nwb_rois import ROI_WEIGHTS, rois_as_arrays
 
 MODULE = "napari_calm"
 _NOT_KNOWN = datetime(1970, 1, 1, tzinfo=UTC)
@@ -239,7 +239,7 @@ def _rois(pynwb: Any, nwb: Any, module: Any, recording: Recording, rows: Any) ->
     np.add.at(still.ravel(), footprints.weights.indices, footprints.weights.data)
     # Without an image nobody could tell how large the field of view is.
     image = pynwb.image.GrayscaleImage(
-        name="roi_weights", data=still, description="sum of the weights of all ROIs (y, x)"
+        name=ROI_WEIGHTS, data=still, description="sum of the weights of all ROIs (y, x)"
     )
     module.add(pynwb.base.Images(name="images", images=[image]))
     return table.create_roi_table_region(

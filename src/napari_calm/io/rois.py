@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from ..core.errors import RecordingError
 from ..core.footprints import Footprints
+from .address import check_readable
 from .caiman import read_caiman_rois
 from .cellpose import ENDING, read_cellpose
 from .extract_mat import read_extract_rois
@@ -41,9 +41,7 @@ def read_rois(
         If the file is missing or of another kind, holds no ROI, or has another size than
         `image_shape`.
     """
-    path = Path(path)
-    if not path.exists():
-        raise RecordingError(f"{path}: there is no such file or folder.")
+    path = check_readable(path)
     if path.is_file() and is_imagej_roi(path):
         return read_imagej_rois(path, image_shape=image_shape)
     if path.name.lower().endswith(ENDING):

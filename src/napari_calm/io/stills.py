@@ -35,8 +35,8 @@ def read_still(path: str | Path, image_shape: tuple[int, int]) -> np.ndarray | N
             image = read_minian_still(path)
         case Kind.NWB:
             with open_hdf5(path) as file:
-                fitting = (each for each in reference_images(file) if each.shape == image_shape)
-                image = next(fitting, None)
+                images = reference_images(file, of_light=True)
+            image = next((each for each in images if each.shape == image_shape), None)
         case _:
             return None
     return image if image is not None and image.shape == image_shape else None

@@ -13,6 +13,7 @@ from tifffile import TiffFile, TiffPageSeries
 
 from ..core.errors import CalmError, RecordingError
 from ..core.movie import Movie
+from .address import check_readable
 from .scanimage import ScanImage, read_scanimage
 from .tiff_damage import check_complete
 from .tiff_frames import page_frames
@@ -79,9 +80,7 @@ def open_tiff(path: str | Path) -> Iterator[TiffFile]:
     RecordingError
         If the file is missing, cannot be read or is not a TIFF.
     """
-    path = Path(path)
-    if not path.exists():
-        raise RecordingError(f"{path}: there is no such file.")
+    path = check_readable(path)
     try:
         with TiffFile(path) as tif:
             if not len(tif.pages):
@@ -178,6 +177,12 @@ def check_decodes(frames: Any, path: Path) -> None:
         np.asarray(frames[0])
     except CalmError:
         raise
+    except MemoryError as error:
+        sides = " x ".join(map(str, frames.shape[1:]))
+        raise RecordingError(
+            f"{path}: one frame of {sides} pixels ({frames.dtype}) does not fit in memory "
+            f"({error}). If the movie really is that large, crop it or scale it down first."
+        ) from error
     except (OSError, ValueError, RuntimeError, LookupError, TypeError, zlib.error) as error:
         remedy = (
             "Install the package imagecodecs (pip install imagecodecs), which knows this "

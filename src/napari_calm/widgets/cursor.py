@@ -50,6 +50,10 @@ class TimeCursor:
     def _write(self) -> None:
         """Write the moment, what is decoded there, and within a forecast what colours mean."""
         text = _text_overlay(self._viewer)
+        if self._session.recording is None:
+            # Of a movie alone napari's slider tells the time.
+            text.visible = False
+            return
         time_s, forecast = self._session.time_s, self._session.forecast
         text.text = f"t = {time_s:.1f} s"
         decoded, recording = self._session.decoded, self._session.recording
