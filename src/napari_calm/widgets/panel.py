@@ -17,6 +17,7 @@ from .job import Job
 from .job_bar import JobBar
 from .kept_docks import Docks
 from .keys_button import KeysButton
+from .label_colours import prepare_label_colours
 from .layers import RECORDING_KEY, SessionLayers
 from .model_section import ModelSection
 from .neuron_colours import NeuronColours
@@ -61,6 +62,7 @@ class CalmPanel(DockContent):
 
     def __init__(self, viewer: "napari.viewer.Viewer") -> None:
         super().__init__()
+        prepare_label_colours()
         self._viewer = viewer
         self.session = session_of(viewer)
         self.job = Job(self)
