@@ -122,7 +122,7 @@ def _told(error: Exception) -> str:
     if isinstance(error, OSError):
         return (
             f"{error.filename or 'A file'} could not be read or written ({error.strerror}). "
-            "Make room or choose another folder; a training goes on from where it was last saved."
+            "Make room or choose another folder; a training goes on from where it was saved."
         )
     if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
         return (
