@@ -28,6 +28,8 @@ def test_double_clicks_on_every_button_leave_a_panel_that_works(
 ):
     panel = from_folder
     panel.embedding.choices.most_clusters.setValue(3)
+    panel.decode.choices.shifts.setValue(2)
+    panel.decode.choices.folds.setValue(2)
     buttons = [each for each in panel.findChildren(QAbstractButton) if each.isVisibleTo(panel)]
     assert len(buttons) > 25
     for button in buttons:
@@ -35,7 +37,7 @@ def test_double_clicks_on_every_button_leave_a_panel_that_works(
             continue
         qtbot.mouseClick(button, LEFT)
         qtbot.mouseDClick(button, LEFT)
-        qtbot.waitUntil(lambda: not panel.job.running, timeout=30_000)
+        qtbot.waitUntil(lambda: not panel.job.running, timeout=120_000)
     assert panel.session.recording is not None
     panel.session.seek(60.0)
     assert press(panel, panel.tokens.tokenise).ending is Ending.DONE

@@ -104,11 +104,32 @@ def answer(main: Callable[[Path], None]) -> None:
     signal.signal(signal.SIGTERM, _leave)
     try:
         main(Path(sys.argv[1]))
-    except CalmError as error:
-        print(
-            json.dumps({"error": str(error), "stopped": isinstance(error, StoppedEarly)}),
-            flush=True,
+    except BrokenPipeError:
+        # Nobody listens any more.
+        raise
+    except (CalmError, OSError, RuntimeError, MemoryError) as error:
+        said = _told(error)
+        if not said:
+            raise
+        is_stop = isinstance(error, StoppedEarly)
+        print(json.dumps({"error": said, "stopped": is_stop}), flush=True)
+
+
+def _told(error: Exception) -> str:
+    """Return what a user can do about an error; nothing where only its traceback helps."""
+    if isinstance(error, CalmError):
+        return str(error)
+    if isinstance(error, OSError):
+        return (
+            f"{error.filename or 'A file'} could not be read or written ({error.strerror}). "
+            "Make room or choose another folder; a training goes on from where it was saved."
         )
+    if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
+        return (
+            "The memory of the device is full. Choose cpu under Device, or, for pretraining, a "
+            "configuration with a smaller batch_populations or population."
+        )
+    return ""
 
 
 def tell(progress: Progress, **more: Any) -> None:

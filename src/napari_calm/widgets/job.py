@@ -257,8 +257,9 @@ class Job(QObject):
             self._stage, self._stage_started_at = stage, now
         elapsed = now - self._stage_started_at
         left = None
-        # The first moments say little about the rest.
-        if elapsed > 0.5 and now_at.fraction > 0.03:
+        # The first moments say little about the rest; of long work they are some seconds.
+        is_telling = now_at.fraction > 0.03 or (elapsed > 10 and now_at.fraction > 0)
+        if elapsed > 0.5 and is_telling:
             left = elapsed * (1 - now_at.fraction) / now_at.fraction
         self.progressed.emit(JobProgress(self._title, now_at, left))
         # Last: napari's bar handles events, among them perhaps the end of this job.
