@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pyqtgraph as pg
 from qtpy.QtCore import QPointF, Qt, QTimer, Signal
-from qtpy.QtGui import QColor, QPolygonF
+from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QSizePolicy
 
 from .mini_trace import Glimpse, MiniTrace
@@ -258,17 +258,11 @@ def neurons_inside(points: np.ndarray, corners: list[QPointF]) -> tuple[int, ...
     """Return which of the points, (neurons, 2), lie in a polygon."""
     if len(corners) < 3:
         return ()
-    polygon, rule = QPolygonF(corners), Qt.FillRule.OddEvenFill
-    # Most points lie outside the polygon's bounds, which is quick to tell.
-    bounds = polygon.boundingRect()
-    x, y = points.T
-    near = (x >= bounds.left()) & (x <= bounds.right())
-    near &= (y >= bounds.top()) & (y <= bounds.bottom())
-    return tuple(
-        int(neuron)
-        for neuron in np.flatnonzero(near)
-        if polygon.containsPoint(QPointF(*points[neuron]), rule)
-    )
+    from skimage.measure import points_in_poly
+
+    polygon = np.array([(corner.x(), corner.y()) for corner in corners])
+    inside = points_in_poly(np.nan_to_num(points, nan=np.inf), polygon)
+    return tuple(np.flatnonzero(inside).tolist())
 
 
 def _is_adding(event) -> bool:
