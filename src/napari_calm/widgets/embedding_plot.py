@@ -153,10 +153,7 @@ class EmbeddingPlot(pg.PlotWidget):
                 pen=self._rim,
             )
         self.density.setVisible(self.is_dense)
-        across, up = axes
-        if self.is_dense:
-            across += f"   |   {len(seen):,} neurons, more opaque where they lie closer"
-        for name, text in (("bottom", across), ("left", up)):
+        for name, text in zip(("bottom", "left"), axes, strict=True):
             self.setLabel(name, text, color=self._colours.text if self._colours else None)
         if anew and len(seen):
             low, high = seen.min(axis=0), seen.max(axis=0)
@@ -192,7 +189,7 @@ class EmbeddingPlot(pg.PlotWidget):
     def look_again(self) -> None:
         """Show what the neuron under the mouse does at another moment."""
         if self.hovered is not None:
-            self.card.show_glimpse(self._look_at(self.hovered), self._mouse)
+            self.card.show_glimpse(self._look_at(self.hovered), self, self._mouse)
 
     def nearest(self, at: QPointF) -> int | None:
         """Return the neuron at a place in the plot, if there is one near it."""
