@@ -12,7 +12,6 @@ Prints the result as JSON and as a markdown table; with --out it writes both the
 import argparse
 import json
 import os
-import platform
 import resource
 import time
 from collections.abc import Callable, Iterable
@@ -20,6 +19,7 @@ from pathlib import Path
 
 import napari
 import numpy as np
+from provenance import provenance
 from qtpy.QtCore import QEvent, QObject, QPoint, QPointF, Qt
 from qtpy.QtGui import QMouseEvent, QWheelEvent
 from qtpy.QtWidgets import QApplication
@@ -279,9 +279,8 @@ def measure(args: argparse.Namespace) -> dict:
     return {
         "neurons": args.neurons,
         "frames": args.frames,
-        "cores": os.cpu_count(),
+        "about": provenance(),
         "load": round(os.getloadavg()[0], 1),
-        "machine": platform.processor() or platform.machine(),
         "memory": memory,
         "acts": acts,
     }
@@ -291,8 +290,9 @@ def as_markdown(result: dict) -> str:
     """Write the result as a table with a line of what was measured."""
     memory = result["memory"]
     return (
-        f"{result['neurons']} neurons x {result['frames']} frames, {result['cores']} cores, "
-        f"load {result['load']}\n\n"
+        f"{result['neurons']} neurons x {result['frames']} frames, "
+        f"{result['about']['machine']}, load {result['load']}, commit "
+        f"{result['about']['commit']}, {result['about']['date']}\n\n"
         "| act | times | median (ms) | longest (ms) |\n|---|---|---|---|\n"
         + "".join(
             f"| {name} | {' | '.join(map(str, act.values()))} |\n"

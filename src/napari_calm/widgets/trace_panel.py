@@ -14,6 +14,7 @@ from .theme import theme_colours
 from .trace_plot import Fan, Picture, Row, Strip, TracePlot
 
 MOST_ROWS = 60
+_MANY_ROWS = 12
 _SCRUB_INTERVAL_MS = 30
 _FIRST_VIEW_S = 120.0
 _EMPTY_HINT = "No traces yet: extract them from a movie and its ROIs, or open a suite2p folder."
@@ -201,6 +202,8 @@ class TracePanel(DockContent):
                 parts.append(f"<span style='color:{text}'>&#9601;</span> its error")
         if self._session.tokens is not None:
             parts.append("strips: tokens")
+        if shown > _MANY_ROWS:
+            parts.append("Ctrl+wheel for fewer rows, in detail")
         return "&nbsp;&nbsp;|&nbsp;&nbsp;".join(parts)
 
 
