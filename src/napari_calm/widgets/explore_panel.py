@@ -158,6 +158,11 @@ class ExplorePanel(DockContent):
             plots["Codebook"] = self.codebook.plot
         return plots
 
+    def resizeEvent(self, event) -> None:
+        """Fit the caption into the room there is now."""
+        super().resizeEvent(event)
+        self._show_caption()
+
     def sizeHint(self) -> QSize:
         """Ask for a little more than the traces do."""
         return QSize(600, 290)
@@ -190,10 +195,18 @@ class ExplorePanel(DockContent):
 
     def _show_caption(self, _what=None) -> None:
         shown = self.tabs.currentWidget()
-        self.caption.setText(shown.caption)
         for view in self.views:
             if view.controls is not None:
                 view.controls.setVisible(view is shown)
+        # As much of it as there is room for beside the tabs.
+        room = self.tabs.width() - self.tabs.tabBar().sizeHint().width() - 16
+        if shown.controls is not None:
+            room -= shown.controls.sizeHint().width()
+        elided = self.caption.fontMetrics().elidedText(
+            shown.caption, Qt.TextElideMode.ElideRight, max(0, room)
+        )
+        self.caption.setText(elided)
+        self.caption.setToolTip(shown.caption)
         self.tabs.cornerWidget().adjustSize()
         # Tabs look at the size of their corner only when they are resized.
         size = self.tabs.size()

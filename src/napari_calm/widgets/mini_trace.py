@@ -111,9 +111,7 @@ class MiniTrace(QWidget):
         if self.glimpse is None or self._colours is None:
             return
         painter = QPainter(self)
-        behind = QColor(self._colours.foreground)
-        behind.setAlpha(235)
-        painter.setBrush(behind)
+        painter.setBrush(QColor(self._colours.foreground))
         painter.setPen(QPen(QColor(self._colours.muted), 1))
         painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), 4, 4)
         painter.setPen(QColor(self._colours.text))

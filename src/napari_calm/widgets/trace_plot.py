@@ -22,6 +22,7 @@ _SLOT_FILL = 1.25  # slot height over the height of the middle trace
 # Rows of fewer pixels have no bands and tokens, and traces reach over their neighbours.
 _DETAIL_PX = 14.0
 _CROWDED_FILL = 0.4
+_CROWDED_ALPHA = 110
 _LEAST_BAND = 0.03  # of all rows
 _RESCALE_AFTER_MS = 200
 _RESCALE_RATIO = 1.3
@@ -86,9 +87,12 @@ class TracePlot(pg.PlotWidget):
     -------
     sought : float
         Seconds; the user clicked or dragged there.
+    detail_changed
+        Rows are tall enough for bands, error and tokens now, or not any more.
     """
 
     sought = Signal(float)
+    detail_changed = Signal()
 
     def __init__(self, *, unit: str = "dF/F") -> None:
         self._unit = unit
@@ -148,7 +152,12 @@ class TracePlot(pg.PlotWidget):
         row_px = self._box.height() / max(1, len(picture.rows))
         self._is_crowded = row_px < _DETAIL_PX
         self._slot = slot = self._slot_in_view()
-        self._is_detailed = self._has_room_for_detail(keeps_zoom)
+        was_detailed, self._is_detailed = (
+            self.is_detailed,
+            self._has_room_for_detail(keeps_zoom),
+        )
+        if was_detailed != self.is_detailed:
+            self.detail_changed.emit()
         names, lines = {}, []
         for number, row in enumerate(picture.rows):
             offset = (len(picture.rows) - 1 - number) * slot
@@ -205,6 +214,11 @@ class TracePlot(pg.PlotWidget):
         fill = _CROWDED_FILL if self._is_crowded else _SLOT_FILL
         return _slot_dff(self._picture.rows, self._box.viewRange()[0]) * fill
 
+    @property
+    def is_detailed(self) -> bool:
+        """Whether bands, error and tokens are drawn."""
+        return self._is_detailed
+
     def _has_room_for_detail(self, keeps_zoom: bool) -> bool:
         """Tell whether rows are tall enough for bands and tokens, as far as they are zoomed."""
         share = 1.0
@@ -248,8 +262,10 @@ class TracePlot(pg.PlotWidget):
         lines = [StackedLine(row.time_s, row.trace, offset, row.colour, halo=halo)]
         if row.fan is not None:
             fan = row.fan
-            width_px = 2.0 if self._is_detailed else 1.0
-            lines.append(StackedLine(fan.time_s, fan.mean, offset, self._text_colour, width_px))
+            colour, width_px = self._text_colour, 2.0
+            if not self._is_detailed:
+                colour, width_px = colour.replace("#", f"#{_CROWDED_ALPHA:02x}"), 1.0
+            lines.append(StackedLine(fan.time_s, fan.mean, offset, colour, width_px))
         return lines
 
     def _error_item(self, fan: Fan, base: float) -> pg.PlotDataItem:
