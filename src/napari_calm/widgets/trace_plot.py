@@ -21,6 +21,7 @@ _BAND_HEIGHT = 0.3
 _SLOT_FILL = 1.25  # slot height over the height of the middle trace
 # Rows of fewer pixels have no bands and tokens, and traces reach over their neighbours.
 _DETAIL_PX = 14.0
+_STAYS = 0.75
 _CROWDED_FILL = 0.4
 _CROWDED_ALPHA = 110
 _LEAST_BAND = 0.03  # of all rows
@@ -227,7 +228,9 @@ class TracePlot(pg.PlotWidget):
             bottom, top = self._box.viewRange()[1]
             share = (top - bottom) / (high - low)
         rows = max(1, len(self._picture.rows))
-        return self._box.height() / max(share * rows, 1e-9) >= _DETAIL_PX
+        # A legend of another length changes the height: that must not go back and forth.
+        least_px = _DETAIL_PX * (_STAYS if self._is_detailed else 1)
+        return self._box.height() / max(share * rows, 1e-9) >= least_px
 
     def _rescale_soon(self, *_view) -> None:
         self._rescale.start()
