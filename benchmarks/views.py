@@ -12,7 +12,6 @@ Prints the result as JSON and as a markdown table; with --out it writes both the
 import argparse
 import json
 import os
-import platform
 import resource
 import time
 from collections.abc import Callable, Iterable
@@ -20,6 +19,7 @@ from pathlib import Path
 
 import napari
 import numpy as np
+from provenance import provenance
 from qtpy.QtCore import QEvent, QObject, QPoint, QPointF, Qt
 from qtpy.QtGui import QMouseEvent, QWheelEvent
 from qtpy.QtWidgets import QApplication
@@ -181,13 +181,10 @@ def measure_scatter(explore: ExplorePanel, session: Session, n_points: int) -> d
     """Zoom, look around and lasso in a scatter of many points."""
     rng = np.random.default_rng(2)
     session.set_recording(random_recording(n_points, 600, 2))
-    points = (
-        rng.normal(size=(n_points, 2))
-        + 6 * rng.normal(size=(8, 2))[rng.integers(0, 8, n_points)]
-    )
-    session.set_embedding(
-        None, NeuronMap(points, "PCA", np.array([0.5, 0.3]), points[:, 0] > 99)
-    )
+    clouds = 6 * rng.normal(size=(8, 2))[rng.integers(0, 8, n_points)]
+    points = rng.normal(size=(n_points, 2)) + clouds
+    none = np.zeros(n_points, bool)
+    session.set_embedding(None, NeuronMap(points, "PCA", np.array([0.5, 0.3]), none))
     session.set_colour_by("mean_dff")
     settle(2.0)
     plot, rows = explore.scatter.plot, {}
@@ -234,9 +231,8 @@ def measure_scatter(explore: ExplorePanel, session: Session, n_points: int) -> d
         settle(0.5)
         lasso()
     took = (np.array(ended) - began) * 1000
-    rows[
-        f"scatter of {n_points:,}: letting go of a lasso around {len(session.selection):,}"
-    ] = {
+    many = f"{len(session.selection):,}"
+    rows[f"scatter of {n_points:,}: letting go of a lasso around {many}"] = {
         "times": len(took),
         "median_ms": round(float(np.median(took)), 1),
         "longest_ms": round(float(took.max()), 1),
@@ -267,6 +263,9 @@ def measure(args: argparse.Namespace) -> dict:
     QApplication.processEvents()
     acts = {"opening, until the traces are painted": once(began)}
     settle(1.0)
+    acts["nothing but painting the plot again"] = took_ms(
+        traces.plot, [traces.plot.viewport().update] * 12
+    )
     acts |= measure_traces(traces, session)
     memory["after_traces_mb"] = peak_mb()
     viewer.window.add_dock_widget(explore, name="CalM explore", area="bottom", tabify=True)
@@ -280,9 +279,8 @@ def measure(args: argparse.Namespace) -> dict:
     return {
         "neurons": args.neurons,
         "frames": args.frames,
-        "cores": os.cpu_count(),
+        "about": provenance(),
         "load": round(os.getloadavg()[0], 1),
-        "machine": platform.processor() or platform.machine(),
         "memory": memory,
         "acts": acts,
     }
@@ -292,8 +290,9 @@ def as_markdown(result: dict) -> str:
     """Write the result as a table with a line of what was measured."""
     memory = result["memory"]
     return (
-        f"{result['neurons']} neurons x {result['frames']} frames, {result['cores']} cores, "
-        f"load {result['load']}\n\n"
+        f"{result['neurons']} neurons x {result['frames']} frames, "
+        f"{result['about']['machine']}, load {result['load']}, commit "
+        f"{result['about']['commit']}, {result['about']['date']}\n\n"
         "| act | times | median (ms) | longest (ms) |\n|---|---|---|---|\n"
         + "".join(
             f"| {name} | {' | '.join(map(str, act.values()))} |\n"

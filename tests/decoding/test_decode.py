@@ -10,6 +10,8 @@ from napari_calm.core.errors import CalmError
 from napari_calm.core.recording import Recording
 from napari_calm.decoding.decode import decode
 
+from .conftest import planted
+
 
 @pytest.fixture(scope="module")
 def speed(model, recording, states):
@@ -167,3 +169,15 @@ def test_states_of_another_recording_are_refused(model, recording, states):
     other = replace(recording, traces=recording.traces[:5])
     with pytest.raises(CalmError, match="Make them again"):
         decode(model, other, "speed", states=states)
+
+
+def test_neurons_that_are_left_out_have_no_say_and_no_weight(model):
+    recording = planted(3)
+    chosen = np.array([0, 1, 2, 4, 6, 7, 9])
+    options = {"shifts": 2, "folds": 2}
+    alone = decode(model, recording.select(chosen), "speed", **options)
+    among = decode(model, recording, "speed", neurons=chosen, **options)
+    np.testing.assert_array_equal(among.outputs, alone.outputs)
+    np.testing.assert_array_equal(among.neuron_weights[chosen], alone.neuron_weights)
+    assert np.isnan(np.delete(among.neuron_weights, chosen)).all()
+    np.testing.assert_array_equal(among.roi_labels, recording.roi_labels)

@@ -8,7 +8,9 @@ from napari_calm.core.errors import CalmError, RecordingError
 from napari_calm.core.recording import Recording
 from napari_calm.explore.cluster import cluster
 from napari_calm.explore.cluster_palette import NO_CLUSTER_RGB, cluster_colours
+from napari_calm.explore.embed import embed
 from napari_calm.explore.neuron_embedding import NeuronEmbedding
+from napari_calm.explore.neuron_map import pca_map
 
 PLANTED = np.repeat([0, 1, 2], 4)
 
@@ -115,3 +117,34 @@ def test_what_cannot_be_clustered_is_told_at_once(model, task, options, message)
 def test_too_few_neurons_are_refused(model, task):
     with pytest.raises(RecordingError, match="5 neurons are too few for clusters"):
         cluster(model, Recording(task.traces[:5], 6.0))
+
+
+def test_neurons_that_are_left_out_have_no_say_and_no_cluster(model, task):
+    chosen = np.array([0, 1, 2, 3, 5, 6, 7, 9])
+    options = {"n_clusters": 2, "resamplings": 2, "columns": []}
+    alone = cluster(model, task.select(chosen), **options)
+    among = cluster(model, task, neurons=chosen, **options)
+    np.testing.assert_array_equal(among.labels[chosen], alone.labels)
+    np.testing.assert_array_equal(among.confidence[chosen], alone.confidence)
+    np.testing.assert_array_equal(among.mean_traces, alone.mean_traces)
+    rest = np.setdiff1d(np.arange(12), chosen)
+    assert (among.labels[rest] == -1).all()
+    assert among.n_neurons == 12
+    np.testing.assert_array_equal(among.sizes, alone.sizes)
+    flags = np.isin(np.arange(12), chosen)
+    by_flags = cluster(model, task, neurons=flags, **options)
+    np.testing.assert_array_equal(by_flags.labels, among.labels)
+    with pytest.raises(CalmError, match="says little"):
+        cluster(model, task, neurons=chosen, embedding=embed(model, task), **options)
+
+
+def test_a_map_leaves_a_gap_for_neurons_without_a_vector(model, task):
+    chosen = np.array([0, 2, 4, 6, 8, 10])
+    part = embed(model, task.select(chosen), resamplings=2)
+    whole = part.among(task, chosen)
+    points = pca_map(whole).points
+    np.testing.assert_allclose(points[chosen], pca_map(part).points)
+    assert np.isnan(np.delete(points, chosen, axis=0)).all()
+    np.testing.assert_array_equal(np.flatnonzero(whole.known), chosen)
+    with pytest.raises(CalmError, match="6 neurons"):
+        cluster(model, task, embedding=whole, n_clusters=2, resamplings=2)

@@ -110,3 +110,9 @@ def test_it_is_described(path):
     found = describe(path)
     assert (found["kind"], found["n_rois"], found["n_cells"]) == ("CaImAn results", 4, 2)
     assert found["duration_s"] == pytest.approx(50 / 30)
+
+
+def test_all_components_are_read_with_what_was_accepted(path):
+    np.testing.assert_array_equal(np.flatnonzero(read_recording(path).accepted), [1, 3])
+    change(path, "estimates/idx_components", b"NoneType")
+    assert read_recording(path).accepted is None

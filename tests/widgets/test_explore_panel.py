@@ -39,7 +39,8 @@ def picture(widget):
     )
     rows = np.frombuffer(image.constBits().asarray(image.sizeInBytes()), np.uint8)
     rows = rows.reshape(image.height(), image.bytesPerLine())[:, : 3 * image.width()]
-    return rows.reshape(image.height(), image.width(), 3)
+    # The image's memory goes with it.
+    return rows.reshape(image.height(), image.width(), 3).copy()
 
 
 def test_a_click_on_a_point_selects_its_neuron_and_shift_adds(

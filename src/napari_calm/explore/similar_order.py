@@ -206,10 +206,12 @@ def _improved(order: np.ndarray, likeness: np.ndarray) -> np.ndarray:
 def _places(directions: np.ndarray, line: np.ndarray) -> np.ndarray:
     """Return where on the line each neuron stands: at the place most like it."""
     if len(line) < 2:
-        return directions @ line[0]
+        alike: np.ndarray = directions @ line[0]
+        return alike
     steps = np.linspace(0, len(line) - 1, (len(line) - 1) * _PLACES_PER_GROUP + 1)
     left = np.minimum(steps.astype(int), len(line) - 2)
     share = (steps - left)[:, None]
     between = (1 - share) * line[left] + share * line[left + 1]
     between /= np.maximum(np.linalg.norm(between, axis=1, keepdims=True), 1e-12)
-    return steps[(directions @ between.T).argmax(axis=1)]
+    places: np.ndarray = steps[(directions @ between.T).argmax(axis=1)]
+    return places

@@ -160,7 +160,8 @@ def _of_categories(
     if in_order:
         steps = np.linspace(0, 1, len(names))
         colours = pg.colormap.get(_RAMP).map(steps, mode="byte")[:, :3]
-    position = np.array([names.index(value) for value in values])
+    number = {each: place for place, each in enumerate(names)}
+    position = np.array([number[value] for value in values.tolist()])
     return Colouring(
         name=name,
         values=position.astype(float),

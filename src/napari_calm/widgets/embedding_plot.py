@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pyqtgraph as pg
 from qtpy.QtCore import QPointF, Qt, QTimer, Signal
-from qtpy.QtGui import QColor, QPolygonF
+from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QSizePolicy
 
 from .mini_trace import Glimpse, MiniTrace
@@ -153,10 +153,7 @@ class EmbeddingPlot(pg.PlotWidget):
                 pen=self._rim,
             )
         self.density.setVisible(self.is_dense)
-        across, up = axes
-        if self.is_dense:
-            across += f"   |   {len(seen):,} neurons, more opaque where they lie closer"
-        for name, text in (("bottom", across), ("left", up)):
+        for name, text in zip(("bottom", "left"), axes, strict=True):
             self.setLabel(name, text, color=self._colours.text if self._colours else None)
         if anew and len(seen):
             low, high = seen.min(axis=0), seen.max(axis=0)
@@ -192,7 +189,7 @@ class EmbeddingPlot(pg.PlotWidget):
     def look_again(self) -> None:
         """Show what the neuron under the mouse does at another moment."""
         if self.hovered is not None:
-            self.card.show_glimpse(self._look_at(self.hovered), self._mouse)
+            self.card.show_glimpse(self._look_at(self.hovered), self, self._mouse)
 
     def nearest(self, at: QPointF) -> int | None:
         """Return the neuron at a place in the plot, if there is one near it."""
@@ -258,17 +255,11 @@ def neurons_inside(points: np.ndarray, corners: list[QPointF]) -> tuple[int, ...
     """Return which of the points, (neurons, 2), lie in a polygon."""
     if len(corners) < 3:
         return ()
-    polygon, rule = QPolygonF(corners), Qt.FillRule.OddEvenFill
-    # Most points lie outside the polygon's bounds, which is quick to tell.
-    bounds = polygon.boundingRect()
-    x, y = points.T
-    near = (x >= bounds.left()) & (x <= bounds.right())
-    near &= (y >= bounds.top()) & (y <= bounds.bottom())
-    return tuple(
-        int(neuron)
-        for neuron in np.flatnonzero(near)
-        if polygon.containsPoint(QPointF(*points[neuron]), rule)
-    )
+    from skimage.measure import points_in_poly
+
+    polygon = np.array([(corner.x(), corner.y()) for corner in corners])
+    inside = points_in_poly(np.nan_to_num(points, nan=np.inf), polygon)
+    return tuple(np.flatnonzero(inside).tolist())
 
 
 def _is_adding(event) -> bool:

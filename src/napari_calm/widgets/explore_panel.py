@@ -1,7 +1,9 @@
 """The dock "CalM explore": embedding, raster, traces, trajectories, clusters, codebook."""
 
 from qtpy.QtCore import QSize, Qt
+from qtpy.QtGui import QResizeEvent
 from qtpy.QtWidgets import (
+    QApplication,
     QComboBox,
     QHBoxLayout,
     QLabel,
@@ -64,6 +66,7 @@ class ExplorePanel(DockContent):
         )
         self.tabs = QTabWidget()
         self.caption = QLabel()
+        self.scatter_caption = QLabel()
         self._lay_out()
         self.colour_by.activated.connect(self._on_colour_by)
         for signal in self._signals():
@@ -95,6 +98,9 @@ class ExplorePanel(DockContent):
         self.tabs.currentChanged.connect(self._show_caption)
         for view in self.views:
             view.told.connect(self._show_caption)
+        self.scatter.told.connect(self.scatter_caption.setText)
+        # Beside the scatter there is room for it.
+        self.scatter.plot.card.setParent(self)
         split = QSplitter(Qt.Orientation.Horizontal)
         split.addWidget(self.scatter)
         split.addWidget(self.tabs)
@@ -106,6 +112,7 @@ class ExplorePanel(DockContent):
         top.addWidget(QLabel("Colour by"))
         top.addWidget(self.colour_by)
         top.addWidget(self.key, 1)
+        top.addWidget(self.scatter_caption)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 2, 4, 2)
         layout.setSpacing(2)
@@ -157,6 +164,11 @@ class ExplorePanel(DockContent):
         of_view = {self.decoding: "decode", self.codebook: "tokens"}
         return of_view.get(self.tabs.currentWidget(), "embedding")
 
+    def resizeEvent(self, event) -> None:
+        """Fit the caption into the room there is now."""
+        super().resizeEvent(event)
+        self._show_caption()
+
     def sizeHint(self) -> QSize:
         """Ask for a little more than the traces do."""
         return QSize(600, 290)
@@ -190,10 +202,22 @@ class ExplorePanel(DockContent):
 
     def _show_caption(self, _what=None) -> None:
         shown = self.tabs.currentWidget()
-        self.caption.setText(shown.caption)
         for view in self.views:
             if view.controls is not None:
                 view.controls.setVisible(view is shown)
+        # As much of it as there is room for beside the tabs.
+        room = self.tabs.width() - self.tabs.tabBar().sizeHint().width() - 16
+        if shown.controls is not None:
+            room -= shown.controls.sizeHint().width()
+        elided = self.caption.fontMetrics().elidedText(
+            shown.caption, Qt.TextElideMode.ElideRight, max(0, room)
+        )
+        self.caption.setText(elided)
+        self.caption.setToolTip(shown.caption)
+        self.tabs.cornerWidget().adjustSize()
+        # Tabs look at the size of their corner only when they are resized.
+        size = self.tabs.size()
+        QApplication.sendEvent(self.tabs, QResizeEvent(size, size))
 
     def _show_colours(self) -> None:
         """Offer what neurons can be coloured by, and tell what colours mean."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from qtpy.QtCore import QPointF, QRectF, Qt
+from qtpy.QtCore import QPoint, QPointF, QRectF, Qt
 from qtpy.QtGui import QColor, QPainter, QPen, QPolygonF
 from qtpy.QtWidgets import QWidget
 
@@ -66,7 +66,7 @@ def extremes_around(
 
 
 class MiniTrace(QWidget):
-    """A card in a corner of its parent; the mouse goes through it."""
+    """A card beside a plot, over what is there; the mouse goes through it."""
 
     COLUMNS = _WIDTH_PX - 2 * _INSET_PX
 
@@ -82,15 +82,26 @@ class MiniTrace(QWidget):
         self._colours = colours
         self.update()
 
-    def show_glimpse(self, glimpse: Glimpse, mouse: QPointF) -> None:
-        """Show the card in an upper corner of the parent, away from the mouse."""
+    def show_glimpse(self, glimpse: Glimpse, plot: QWidget, mouse: QPointF) -> None:
+        """Show the card beside the plot, or in that upper corner which is not at the mouse.
+
+        Parameters
+        ----------
+        plot : QWidget
+            The parent, or in it.
+        mouse : QPointF
+            In the plot's coordinates.
+        """
         self.glimpse = glimpse
         line_px = self.fontMetrics().height()
         height = len(glimpse.lines) * line_px + _TRACE_PX + 3 * _INSET_PX
-        parent = self.parentWidget()
-        on_right = mouse.x() < parent.width() / 2
-        left = max(0, parent.width() - _WIDTH_PX - 2) if on_right else 2
-        self.setGeometry(left, 2, min(_WIDTH_PX, parent.width()), height)
+        host = self.parentWidget()
+        corner = plot.mapTo(host, QPoint(0, 0))
+        left = corner.x() + plot.width() + 4
+        if left + _WIDTH_PX > host.width():
+            on_right = mouse.x() < plot.width() / 2
+            left = corner.x() + (max(0, plot.width() - _WIDTH_PX - 2) if on_right else 2)
+        self.setGeometry(left, corner.y() + 2, min(_WIDTH_PX, host.width()), height)
         self.show()
         self.raise_()
         self.update()
@@ -100,9 +111,7 @@ class MiniTrace(QWidget):
         if self.glimpse is None or self._colours is None:
             return
         painter = QPainter(self)
-        behind = QColor(self._colours.foreground)
-        behind.setAlpha(235)
-        painter.setBrush(behind)
+        painter.setBrush(QColor(self._colours.foreground))
         painter.setPen(QPen(QColor(self._colours.muted), 1))
         painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), 4, 4)
         painter.setPen(QColor(self._colours.text))

@@ -98,8 +98,12 @@ class _BandAxis(pg.AxisItem):
         visible = QRectF(0, top_row, 1, bottom_row - top_row)
         place = QRectF(bounds.right() - _BAND_PX, bounds.top(), _BAND_PX - 1, bounds.height())
         painter.drawImage(place, self._band, visible)
+        marked = set()
         for row, colour in self.marks:
-            if top_row <= row + 0.5 <= bottom_row:
+            pixel = int(row * pixels_a_row)
+            # Of many marks in one pixel, one is enough.
+            if pixel not in marked and top_row <= row + 0.5 <= bottom_row:
+                marked.add(pixel)
                 height = max(_LEAST_MARK_PX, pixels_a_row)
                 middle = bounds.top() + (row + 0.5 - top_row) * pixels_a_row
                 left = bounds.right() - _BAND_PX - _MARK_PX - 1

@@ -76,9 +76,6 @@ class RasterView(SessionView):
             return
         self.sorting.offer()
         rows, order = self.sorting.rows()
-        if rows is None:
-            self.tell(order)
-            return
         anew = self._levels is not self._shown_levels
         self._shown_levels = self._levels
         self.plot.show_rows(self._levels, rows, recording.frame_rate_hz, anew=anew)

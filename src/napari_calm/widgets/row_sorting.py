@@ -65,17 +65,18 @@ class RowSorting(QWidget):
             self.by.setItemData(row, told, Qt.ItemDataRole.ToolTipRole)
         self.by.setCurrentIndex(max(0, self.by.findText(chosen)))
 
-    def rows(self) -> tuple[SortedNeurons | None, str]:
-        """Return the rows and how they are sorted, in words; None while that is found out."""
+    def rows(self) -> tuple[SortedNeurons, str]:
+        """Return the rows and how they are sorted, in words."""
         session, by = self._session, self.by.currentText()
         colours = colouring_of(session).colours
         n_neurons = session.recording.n_neurons
+        as_found = SortedNeurons(np.arange(n_neurons), colours)
         if by == AS_FOUND:
-            return SortedNeurons(np.arange(n_neurons), colours), "in their own order"
+            return as_found, "in their own order"
         if by == BY_SIMILARITY:
             order = self._similar_order()
             if order is None:
-                return None, "Sorting by similar activity ..."
+                return as_found, "(sorting by similar activity ...)"
             return SortedNeurons(order, colours[order]), "by similar activity"
         name = session.colour_by if by == BY_COLOUR else by
         values = colouring_of(session, name)

@@ -64,6 +64,7 @@ class ScatterView(SessionView):
         self.plot.setVisible(neuron_map is not None)
         if neuron_map is None:
             self._shown_map = None
+            self.tell("")
             return
         self._colouring = colouring_of(self._session)
         anew = neuron_map is not self._shown_map
@@ -72,6 +73,8 @@ class ScatterView(SessionView):
             neuron_map.points[:, :2], self._colouring.colours, _axes(neuron_map), anew=anew
         )
         self.plot.show_selection(self._session.selection)
+        dense = f"{len(neuron_map.points):,} points, more opaque where dense"
+        self.tell(dense if self.plot.is_dense else "")
 
     def move_to(self, time_s: float) -> None:  # noqa: ARG002
         """Show the neuron under the mouse at this moment."""

@@ -86,11 +86,13 @@ def trace_levels_steps(traces: np.ndarray) -> Steps[TraceLevels]:
     deviation = np.empty(n_neurons, np.float32)
     for start in range(0, n_neurons, _NEURONS_AT_ONCE):
         some = slice(start, start + _NEURONS_AT_ONCE)
-        part = traces[some].astype(np.float64)
-        mean[some] = part.mean(axis=1)
-        deviation[some] = np.maximum(part.std(axis=1), 1e-12)
-        part = (part - mean[some, None]) / deviation[some, None]
-        weight = np.ones(n_frames)
+        part = traces[some]
+        mean[some] = part.mean(axis=1, dtype=np.float64)
+        part = part - mean[some, None]
+        deviation[some] = np.sqrt(np.square(part).mean(axis=1, dtype=np.float64))
+        deviation[some] = np.maximum(deviation[some], 1e-12)
+        part /= deviation[some, None]
+        weight = np.ones(n_frames, np.float32)
         for level in levels:
             part, weight = _averaged(part, weight)
             level[some] = part
@@ -100,9 +102,21 @@ def trace_levels_steps(traces: np.ndarray) -> Steps[TraceLevels]:
 
 def _averaged(part: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Average neighbouring columns that stand for `weight` frames each."""
-    edges = np.arange(0, part.shape[1], FACTOR)
-    total = np.add.reduceat(weight, edges)
-    return np.add.reduceat(part * weight, edges, axis=1) / total, total
+    whole = part.shape[1] // FACTOR * FACTOR
+    columns = -(-part.shape[1] // FACTOR)
+    averaged = np.empty((len(part), columns), np.float32)
+    total = np.empty(columns, np.float32)
+    # All columns but the last stand for the same number of frames.
+    total[: whole // FACTOR] = weight[:whole].reshape(-1, FACTOR).sum(axis=1)
+    alike = part[:, :whole].reshape(len(part), -1, FACTOR)
+    averaged[:, : whole // FACTOR] = np.einsum("nbf->nb", alike) / FACTOR
+    if whole < part.shape[1]:
+        total[-1] = weight[whole:].sum()
+        averaged[:, -1] = part[:, whole:] @ (weight[whole:] / total[-1])
+    elif columns and weight[-1] != weight[0]:
+        last = slice(whole - FACTOR, whole)
+        averaged[:, -1] = part[:, last] @ (weight[last] / total[-1])
+    return averaged, total
 
 
 def _rows(neurons: np.ndarray, height: int) -> np.ndarray:

@@ -40,6 +40,7 @@ class TracePanel(DockContent):
         self._sought_s: float | None = None
         self.plot = TracePlot()
         self.plot.sought.connect(self._on_sought)
+        self.plot.detail_changed.connect(self._say_legend)
         self.plot.setToolTip(_USE_HINT)
         self.legend = QLabel()
         self.legend.setWordWrap(True)
@@ -181,11 +182,16 @@ class TracePanel(DockContent):
         picture = picture_of(self._session, band_of(self._session, self.band.currentText()))
         self.plot.show_picture(picture, view_s)
         self._needs_framing = False
+        self._say_legend()
+
+    def _say_legend(self) -> None:
         empty = self._session.recording is None
         self.legend.setText(_EMPTY_HINT if empty else self._legend_text())
 
     def _legend_text(self) -> str:
         text = self._colours.text
+        if not self._session.selection:
+            return "Nothing is selected: click an ROI on the movie, or find it by its number."
         parts = [f"<b style='color:{text}'>dF/F</b> of the selected ROIs"]
         shown, chosen = (
             min(len(self._session.selection), MOST_ROWS),
@@ -194,17 +200,22 @@ class TracePanel(DockContent):
         if chosen > shown:
             parts.append(f"first {shown} of {chosen} selected")
         if self._session.forecast is not None:
-            bands = ", 50 % and 90 % bands" if has_bands(self._session.forecast) else ""
+            detailed = self.plot.is_detailed
+            has = detailed and has_bands(self._session.forecast)
+            bands = ", 50 % and 90 % bands" if has else ""
             of = "" if self._session.forecast.smoothing_alpha == 1 else " of the smoothed trace"
             parts.append(
                 f"<b style='color:{text}'>&#9473;</b> {self._session.forecast_kind} forecast: "
                 f"mean{of}{bands}"
             )
             parts.append(f"<b style='color:{text}'>&#9478;</b> forecast starts")
-            if self._session.forecast.start_frame < self._session.recording.n_frames:
+            is_known = self._session.forecast.start_frame < self._session.recording.n_frames
+            if is_known and detailed:
                 parts.append(f"<span style='color:{text}'>&#9601;</span> its error")
-        if self._session.tokens is not None:
+        if self._session.tokens is not None and self.plot.is_detailed:
             parts.append("strips: tokens")
+        if shown and not self.plot.is_detailed:
+            parts.append("Ctrl+wheel: fewer rows, in detail")
         return "&nbsp;&nbsp;|&nbsp;&nbsp;".join(parts)
 
 

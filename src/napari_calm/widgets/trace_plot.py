@@ -19,6 +19,12 @@ _STRIP_HEIGHT = 0.10  # of a trace's slot
 _ERROR_BASE = 0.15  # below a trace's zero, of its slot: above the strip
 _BAND_HEIGHT = 0.3
 _SLOT_FILL = 1.25  # slot height over the height of the middle trace
+# Rows of fewer pixels have no bands and tokens, and traces reach over their neighbours.
+_DETAIL_PX = 14.0
+_STAYS = 0.75
+_CROWDED_FILL = 0.4
+_CROWDED_ALPHA = 110
+_LEAST_BAND = 0.03  # of all rows
 _RESCALE_AFTER_MS = 200
 _RESCALE_RATIO = 1.3
 # Frames that say how high a trace is.
@@ -82,9 +88,12 @@ class TracePlot(pg.PlotWidget):
     -------
     sought : float
         Seconds; the user clicked or dragged there.
+    detail_changed
+        Rows are tall enough for bands, error and tokens now, or not any more.
     """
 
     sought = Signal(float)
+    detail_changed = Signal()
 
     def __init__(self, *, unit: str = "dF/F") -> None:
         self._unit = unit
@@ -107,12 +116,14 @@ class TracePlot(pg.PlotWidget):
         self._scale_text = pg.TextItem(anchor=(1, 0.5))
         self._slot = 1.0
         self._heights: tuple[float, float] | None = None
+        self._is_crowded, self._is_detailed = False, True
         self._box.sigXRangeChanged.connect(self._place_scale_bar)
         self._rescale = QTimer(self)
         self._rescale.setSingleShot(True)
         self._rescale.setInterval(_RESCALE_AFTER_MS)
         self._rescale.timeout.connect(self._fit_to_view)
-        self._box.sigXRangeChanged.connect(self._rescale_soon)
+        self._box.sigRangeChanged.connect(self._rescale_soon)
+        self._box.sigResized.connect(self._rescale_soon)
 
     def set_colours(self, colours: ThemeColours) -> None:
         """Draw in the colours of napari's theme."""
@@ -139,7 +150,15 @@ class TracePlot(pg.PlotWidget):
         self._box.setLimits(xMin=0, xMax=max(picture.end_s, 1e-3), minXRange=0.5)
         if view_s is not None:
             self.view_time(*view_s)
+        row_px = self._box.height() / max(1, len(picture.rows))
+        self._is_crowded = row_px < _DETAIL_PX
         self._slot = slot = self._slot_in_view()
+        was_detailed, self._is_detailed = (
+            self.is_detailed,
+            self._has_room_for_detail(keeps_zoom),
+        )
+        if was_detailed != self.is_detailed:
+            self.detail_changed.emit()
         names, lines = {}, []
         for number, row in enumerate(picture.rows):
             offset = (len(picture.rows) - 1 - number) * slot
@@ -150,9 +169,10 @@ class TracePlot(pg.PlotWidget):
         self.addItem(self.stack, ignoreBounds=True)
         low = -0.35 * slot
         if picture.band is not None:
-            low -= _BAND_HEIGHT * slot
-            self.addItem(_band_image(picture.band, low, 0.8 * _BAND_HEIGHT * slot))
-            names[low + 0.4 * _BAND_HEIGHT * slot] = picture.band.name
+            height = max(_BAND_HEIGHT * slot, _LEAST_BAND * len(picture.rows) * slot)
+            low -= height
+            self.addItem(_band_image(picture.band, low, 0.8 * height))
+            names[low + 0.4 * height] = picture.band.name
         self._names.set_names(names)
         if picture.start_s is not None:
             pen = pg.mkPen(self._text_colour, width=1, style=Qt.PenStyle.DashLine)
@@ -192,7 +212,25 @@ class TracePlot(pg.PlotWidget):
         self._box.setYRange(*(low + shown * (high - low)), padding=0)
 
     def _slot_in_view(self) -> float:
-        return _slot_dff(self._picture.rows, self._box.viewRange()[0])
+        fill = _CROWDED_FILL if self._is_crowded else _SLOT_FILL
+        return _slot_dff(self._picture.rows, self._box.viewRange()[0]) * fill
+
+    @property
+    def is_detailed(self) -> bool:
+        """Whether bands, error and tokens are drawn."""
+        return self._is_detailed
+
+    def _has_room_for_detail(self, keeps_zoom: bool) -> bool:
+        """Tell whether rows are tall enough for bands and tokens, as far as they are zoomed."""
+        share = 1.0
+        if keeps_zoom and self._heights is not None:
+            low, high = self._heights
+            bottom, top = self._box.viewRange()[1]
+            share = (top - bottom) / (high - low)
+        rows = max(1, len(self._picture.rows))
+        # A legend of another length changes the height: that must not go back and forth.
+        least_px = _DETAIL_PX * (_STAYS if self._is_detailed else 1)
+        return self._box.height() / max(share * rows, 1e-9) >= least_px
 
     def _rescale_soon(self, *_view) -> None:
         self._rescale.start()
@@ -200,7 +238,9 @@ class TracePlot(pg.PlotWidget):
     def _fit_to_view(self) -> None:
         """Scale the traces anew if what came into view is much larger or smaller."""
         ratio = self._slot_in_view() / self._slot
-        if not 1 / _RESCALE_RATIO < ratio < _RESCALE_RATIO and self.isVisible():
+        fits = 1 / _RESCALE_RATIO < ratio < _RESCALE_RATIO
+        fits &= self._has_room_for_detail(True) == self._is_detailed
+        if not fits and self.isVisible():
             self.show_picture(self._picture)
 
     @property
@@ -208,6 +248,8 @@ class TracePlot(pg.PlotWidget):
         return self._colours.text if self._colours is not None else "#808080"
 
     def _draw_row(self, row: Row, offset: float, slot: float) -> None:
+        if not self._is_detailed:
+            return
         if row.strip is not None:
             self.addItem(_strip_item(row.strip, offset - 0.26 * slot, _STRIP_HEIGHT * slot))
         if row.fan is not None:
@@ -223,7 +265,10 @@ class TracePlot(pg.PlotWidget):
         lines = [StackedLine(row.time_s, row.trace, offset, row.colour, halo=halo)]
         if row.fan is not None:
             fan = row.fan
-            lines.append(StackedLine(fan.time_s, fan.mean, offset, self._text_colour, 2.0))
+            colour, width_px = self._text_colour, 2.0
+            if not self._is_detailed:
+                colour, width_px = colour.replace("#", f"#{_CROWDED_ALPHA:02x}"), 1.0
+            lines.append(StackedLine(fan.time_s, fan.mean, offset, colour, width_px))
         return lines
 
     def _error_item(self, fan: Fan, base: float) -> pg.PlotDataItem:
@@ -253,16 +298,13 @@ class TracePlot(pg.PlotWidget):
 
 
 def _slot_dff(rows: list[Row], view_s: tuple[float, float]) -> float:
-    """Return the height that each trace gets, dF/F, the same for all.
-
-    The middle one of the traces in view fits its slot; a larger one reaches into the next.
-    """
+    """Return the height of the middle one of the traces in view, dF/F."""
     heights = []
     for row in rows:
         seen = _visible(row, view_s)
         low, high = np.percentile(seen[:: 1 + len(seen) // _MOST_SCALED_FRAMES], (1, 99.5))
         heights.append(float(high - min(low, 0.0)))
-    return max(float(np.median(heights)) if heights else 0.0, 1e-3) * _SLOT_FILL
+    return max(float(np.median(heights)) if heights else 0.0, 1e-3)
 
 
 def _visible(row: Row, view_s: tuple[float, float]) -> np.ndarray:
