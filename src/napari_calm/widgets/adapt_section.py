@@ -5,7 +5,6 @@ from pathlib import Path
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import (
     QButtonGroup,
-    QComboBox,
     QFileDialog,
     QHBoxLayout,
     QLabel,
@@ -15,6 +14,7 @@ from qtpy.QtWidgets import (
 
 from ..core.errors import CalmError
 from ..core.recording import Recording
+from .eliding import ElidingCombo
 from .fit_frames import FitFrames
 from .job import Job
 from .loss_plot import LossPlot
@@ -44,7 +44,7 @@ class AdaptSection(Section):
             "frames used says when to stop and whether it helped at all; where it did, the "
             "fit is made again with that fifth."
         )
-        self.frames = QComboBox(objectName="calm_adapt_frames")
+        self.frames = ElidingCombo(objectName="calm_adapt_frames")
         for frames in FitFrames:
             self.frames.addItem(frames.value, frames)
         self.frames.setToolTip(

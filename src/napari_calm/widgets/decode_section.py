@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QPushButton, QSizePolicy
+from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QPushButton, QSizePolicy
 
 from ..core.errors import CalmError
 from .decode_choices import DecodeChoices
+from .eliding import ElidingCombo
 from .followed_column import ALL, NO_COLUMN
 from .job import Job
 from .model_section import ModelSection
@@ -26,7 +27,7 @@ class DecodeSection(Section):
         self._session, self._job, self._model = session, job, model
         self._shown = self._shown_for = None
         self._applied = ""
-        self.variable = QComboBox(objectName="calm_variable")
+        self.variable = ElidingCombo(objectName="calm_variable")
         self.variable.setMinimumContentsLength(8)
         self.variable.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.variable.setToolTip(

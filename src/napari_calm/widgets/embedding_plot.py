@@ -8,6 +8,7 @@ from qtpy.QtCore import QPointF, Qt, Signal
 from qtpy.QtGui import QColor, QCursor, QPolygonF
 from qtpy.QtWidgets import QSizePolicy, QToolTip
 
+from .drawing_pen import FontOfPlot, drawing_pen
 from .palette import neuron_colour
 from .plain_points import PlainPoints
 from .session_view import LEAST_HEIGHT_PX
@@ -82,6 +83,7 @@ class EmbeddingPlot(pg.PlotWidget):
         self.setMinimumSize(150, LEAST_HEIGHT_PX)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
         self.hideButtons()
+        FontOfPlot(self)
         for name in ("bottom", "left"):
             # Units of an embedding mean nothing; what matters is who is beside whom.
             self.getAxis(name).setStyle(showValues=False, tickLength=0)
@@ -104,10 +106,10 @@ class EmbeddingPlot(pg.PlotWidget):
             axis.setTextPen(colours.text)
             axis.setPen(colours.muted)
             self.setLabel(name, axis.labelText, color=colours.text)
-        self._lasso.setPen(pg.mkPen(colours.text, width=1.5, style=Qt.PenStyle.DashLine))
+        self._lasso.setPen(drawing_pen(colours.text, width=1.5, style=Qt.PenStyle.DashLine))
         rim = QColor(colours.text)
         rim.setAlpha(_RIM_ALPHA)
-        self._rim = pg.mkPen(rim, width=1)
+        self._rim = drawing_pen(rim, width=1)
 
     def show_points(
         self, points: np.ndarray, colours: np.ndarray, axes: tuple[str, str], *, anew: bool
@@ -142,7 +144,8 @@ class EmbeddingPlot(pg.PlotWidget):
             size=size,
             brush=None,
             pen=[
-                pg.mkPen(neuron_colour(position), width=2.5) for position in range(len(chosen))
+                drawing_pen(neuron_colour(position), width=2.5)
+                for position in range(len(chosen))
             ],
         )
 

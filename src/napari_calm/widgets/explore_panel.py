@@ -1,6 +1,6 @@
 """The dock "CalM explore": embedding, raster, traces, trajectories, clusters, codebook."""
 
-from qtpy.QtCore import QSize, Qt
+from qtpy.QtCore import QEvent, QSize, Qt
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSplitter, QTabWidget, QVBoxLayout
 
 from .cluster_table import ClusterTable
@@ -9,6 +9,7 @@ from .colour_key import ColourKey
 from .colouring import colouring_names, colouring_of
 from .decoding_view import DecodingView
 from .dock_content import DockContent
+from .eliding import ElidingCombo, ElidingLabel
 from .mean_traces_view import MeanTracesView
 from .raster_view import RasterView
 from .scatter_view import ScatterView
@@ -29,7 +30,7 @@ class ExplorePanel(DockContent):
         super().__init__()
         self._viewer = viewer
         self._session = session_of(viewer) if session is None else session
-        self.colour_by = QComboBox(objectName="calm_colour_by")
+        self.colour_by = ElidingCombo(objectName="calm_colour_by")
         self.colour_by.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self.colour_by.setMaximumWidth(220)
         self.colour_by.setToolTip(
@@ -55,7 +56,7 @@ class ExplorePanel(DockContent):
             self.codebook,
         )
         self.tabs = QTabWidget()
-        self.caption = QLabel()
+        self.caption = ElidingLabel()
         self._lay_out()
         self.colour_by.activated.connect(self._on_colour_by)
         for signal in self._signals():
@@ -79,10 +80,16 @@ class ExplorePanel(DockContent):
             (self.codebook, "Codebook"),
         ):
             self.tabs.addTab(view, title)
+        # Where all titles do not fit they are shortened, not scrolled out of sight.
+        self.tabs.setUsesScrollButtons(False)
+        self.tabs.setElideMode(Qt.TextElideMode.ElideRight)
+        for row in range(self.tabs.count()):
+            self.tabs.setTabToolTip(row, self.tabs.tabText(row))
         self.tabs.setDocumentMode(True)
         self.tabs.tabBar().setDrawBase(False)
         # Beside the tabs, where it costs the plots no height.
         self.tabs.setCornerWidget(self.caption)
+        self.tabs.installEventFilter(self)
         self.tabs.currentChanged.connect(self._show_caption)
         for view in self.views:
             view.told.connect(self._show_caption)
@@ -102,6 +109,12 @@ class ExplorePanel(DockContent):
         layout.setSpacing(2)
         layout.addLayout(top)
         layout.addWidget(split, 1)
+
+    def eventFilter(self, watched, event) -> bool:
+        """Follow the width of the tabs, which the splitter changes."""
+        if watched is self.tabs and event.type() == QEvent.Type.Resize:
+            self._fit_caption()
+        return super().eventFilter(watched, event)
 
     def release(self) -> None:
         """Stop following session and viewer."""
@@ -169,6 +182,12 @@ class ExplorePanel(DockContent):
 
     def _show_caption(self, _what=None) -> None:
         self.caption.setText(self.tabs.currentWidget().caption)
+        self._fit_caption()
+
+    def _fit_caption(self) -> None:
+        """Leave the caption what the titles of the tabs do not need."""
+        left = self.tabs.width() - self.tabs.tabBar().sizeHint().width() - 8
+        self.caption.setMaximumWidth(max(left, 0))
 
     def _show_colours(self) -> None:
         """Offer what neurons can be coloured by, and tell what colours mean."""

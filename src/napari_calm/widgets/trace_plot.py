@@ -8,6 +8,7 @@ from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtWidgets import QSizePolicy
 
 from .bands import Band
+from .drawing_pen import FontOfPlot, drawing_pen
 from .palette import is_faint
 from .row_axis import RowAxis
 from .seeking_box import SeekingBox
@@ -111,6 +112,7 @@ class TracePlot(pg.PlotWidget):
         # The plot's own wish of 480 pixels would leave little of the canvas.
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
         self.hideButtons()
+        FontOfPlot(self)
         self._cursor = pg.InfiniteLine(angle=90, movable=False)
         self._scale_bar = pg.PlotDataItem()
         self._scale_text = pg.TextItem(anchor=(1, 0.5))
@@ -130,8 +132,8 @@ class TracePlot(pg.PlotWidget):
             axis = self.getAxis(name)
             axis.setTextPen(colours.text)
             axis.setPen(colours.muted)
-        self._cursor.setPen(pg.mkPen(colours.text, width=1.5))
-        self._scale_bar.setPen(pg.mkPen(colours.text, width=2))
+        self._cursor.setPen(drawing_pen(colours.text, width=1.5))
+        self._scale_bar.setPen(drawing_pen(colours.text, width=2))
         self._scale_text.setColor(colours.text)
         self.show_picture(self._picture)
 
@@ -158,7 +160,7 @@ class TracePlot(pg.PlotWidget):
             names[low + 0.4 * _BAND_HEIGHT * slot] = picture.band.name
         self._names.set_names(names)
         if picture.start_s is not None:
-            pen = pg.mkPen(self._text_colour, width=1, style=Qt.PenStyle.DashLine)
+            pen = drawing_pen(self._text_colour, width=1, style=Qt.PenStyle.DashLine)
             self.addItem(pg.InfiniteLine(picture.start_s, angle=90, pen=pen))
         for item in (self._cursor, self._scale_bar, self._scale_text):
             self.addItem(item, ignoreBounds=True)
@@ -208,16 +210,16 @@ class TracePlot(pg.PlotWidget):
             for band, alpha in ((row.fan.wide, 70), (row.fan.narrow, 110)):
                 if band is not None:
                     self.addItem(_band_item(row.fan.time_s, band, offset, (*row.colour, alpha)))
-        look = {"pen": pg.mkPen(row.colour, width=1.3), "antialias": True}
+        look = {"pen": drawing_pen(row.colour, width=1.3), "antialias": True}
         if self._colours is not None and is_faint(row.colour, self._colours.background):
-            look["shadowPen"] = pg.mkPen(self._colours.muted, width=3)
+            look["shadowPen"] = drawing_pen(self._colours.muted, width=3)
         self.addItem(_ClippedCurve(row.time_s, row.trace + offset, **look))
         if row.fan is not None:
             self.addItem(
                 pg.PlotDataItem(
                     row.fan.time_s,
                     row.fan.mean + offset,
-                    pen=pg.mkPen(self._text_colour, width=2),
+                    pen=drawing_pen(self._text_colour, width=2),
                     antialias=True,
                 )
             )
@@ -229,7 +231,7 @@ class TracePlot(pg.PlotWidget):
         return pg.PlotDataItem(
             fan.time_s[: len(fan.error)],
             fan.error + base,
-            pen=pg.mkPen(fill, width=1),
+            pen=drawing_pen(fill, width=1),
             fillLevel=base,
             brush=fill,
         )
