@@ -88,12 +88,14 @@ def test_nothing_in_the_panel_is_cut(shown, font_size, points, qtbot):
     shown.tour.start()
     shown.tour.next.click()
     qtbot.wait(200)
-    assert shown.recording.extract.font().pointSize() >= points
+    for button in (shown.recording.extract, shown.recording.heading, shown.tokens.ask):
+        assert button.font().pointSize() >= points
     assert cut_widgets(shown) == []
-    assert shown.window().width() <= 1280 + 400 * (points > 9)
+    if points == 9:
+        assert shown.window().width() == 1280
 
 
-@pytest.mark.parametrize("points", [9, 16])
+@pytest.mark.parametrize("points", [9, 12])
 def test_the_tabs_of_the_views_need_no_arrows(shown, font_size, points, qtbot):
     font_size(points)
     shown.show_explore()
@@ -107,6 +109,10 @@ def test_the_tabs_of_the_views_need_no_arrows(shown, font_size, points, qtbot):
     last = bar.tabRect(bar.count() - 1)
     assert last.right() <= bar.width() + 1
     caption = explore.caption
+    if points > 9:
+        # There is no room for it at all.
+        assert not caption.isVisible()
+        return
     assert caption.shown_text != caption.text()
     advance = caption.fontMetrics().horizontalAdvance(caption.shown_text)
     assert advance <= caption.width()

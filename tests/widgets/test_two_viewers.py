@@ -19,18 +19,21 @@ LEFT = Qt.MouseButton.LeftButton
 
 @pytest.fixture
 def two(make_napari_viewer, qtbot, no_looking_around, small_model):
-    panels = []
-    for _ in range(2):
-        viewer = make_napari_viewer()
-        panel = CalmPanel(viewer)
-        viewer.window.add_dock_widget(panel, name="CalM")
-        qtbot.waitUntil(lambda now=panel: not now.model.looking)
-        panel.model.source.put(small_model, "tiny", "auto")
-        panel.model.choose("tiny")
-        panels.append(panel)
+    # Not in this function: what its frame has held would be kept alive by it.
+    panels = [_docked(make_napari_viewer, qtbot, small_model) for _ in range(2)]
     yield panels
     for panel in panels:
         panel.release_once()
+
+
+def _docked(make_napari_viewer, qtbot, model):
+    viewer = make_napari_viewer()
+    panel = CalmPanel(viewer)
+    viewer.window.add_dock_widget(panel, name="CalM")
+    qtbot.waitUntil(lambda: not panel.model.looking)
+    panel.model.source.put(model, "tiny", "auto")
+    panel.model.choose("tiny")
+    return panel
 
 
 def test_sessions_selections_moments_and_layers_are_apart(two, qtbot):
@@ -98,21 +101,16 @@ def test_keys_and_tour_act_on_their_own_viewer(two, qtbot):
 
 
 def test_a_closed_viewer_lets_go_and_the_other_one_works_on(two, press, qtbot):
-    one, other = two
     for panel in two:
         panel.session.set_recording(random_recording(footprints=square_rois()))
         panel.show_explore()
-    gone = weakref.ref(one.session)
-    traces = weakref.ref(one.session.recording)
-    viewer = one._viewer
-    two.pop(0)
-    viewer.close()
+    gone = _close(two.pop(0))
     qtbot.wait(50)
     # The preferences outlive the window; they must not reach for what is gone with it.
     kept = kept_colours()
     kept.neurons = "tol bright"
     kept.neurons = "okabe-ito"
-    del one, panel, viewer
+    other = two[0]
     press(other, other.tokens.tokenise)
     assert other.session.tokens is not None
     assert np.isfinite(other.session.recording.traces).all()
@@ -120,5 +118,11 @@ def test_a_closed_viewer_lets_go_and_the_other_one_works_on(two, press, qtbot):
     label = int(other.session.recording.footprints.label_values[2])
     assert other._viewer.layers[layers.ROIS].selected_label == label
     gc.collect()
-    assert gone() is None
-    assert traces() is None
+    assert [each() for each in gone] == [None, None]
+
+
+def _close(panel):
+    """Close the panel's viewer; return weak references to its session and traces."""
+    gone = [weakref.ref(panel.session), weakref.ref(panel.session.recording)]
+    panel._viewer.close()
+    return gone

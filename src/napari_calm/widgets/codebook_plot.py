@@ -6,7 +6,7 @@ from qtpy.QtCore import QPointF, QRectF, Qt, Signal
 from qtpy.QtWidgets import QSizePolicy
 
 from ..explore.token_shapes import TokenShapes
-from .drawing_pen import FontOfPlot, drawing_pen
+from .drawing_pen import drawing_pen, follow_letters
 from .palette import token_colours
 from .session_view import LEAST_HEIGHT_PX
 from .theme import ThemeColours
@@ -56,7 +56,7 @@ class CodebookPlot(pg.PlotWidget):
         self.setMinimumHeight(LEAST_HEIGHT_PX - 20)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
         self.hideButtons()
-        FontOfPlot(self)
+        follow_letters(self)
         self.hideAxis("left")
         self.hideAxis("bottom")
         self.invertY(True)

@@ -6,7 +6,7 @@ from qtpy.QtWidgets import QLabel, QSizePolicy, QVBoxLayout
 
 from ..explore.token_shapes import TokenShapes, token_shapes_steps
 from .codebook_plot import CodebookPlot
-from .drawing_pen import FontOfPlot, drawing_pen
+from .drawing_pen import drawing_pen, follow_letters
 from .job import Job
 from .palette import token_colours
 from .seeking_box import SeekingBox
@@ -43,7 +43,7 @@ class CodebookView(SessionView):
         self.spoken.setFixedHeight(_SPOKEN_HEIGHT_PX)
         self.spoken.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.spoken.hideButtons()
-        FontOfPlot(self.spoken)
+        follow_letters(self.spoken)
         self.spoken.hideAxis("left")
         self.spoken.setToolTip(
             "Share of the neurons that speak the chosen code; click to seek."

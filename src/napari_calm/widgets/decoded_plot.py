@@ -7,7 +7,7 @@ import pyqtgraph as pg
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QSizePolicy
 
-from .drawing_pen import FontOfPlot, drawing_pen
+from .drawing_pen import drawing_pen, follow_letters
 from .seeking_box import SeekingBox
 from .session_view import LEAST_HEIGHT_PX
 from .theme import ThemeColours
@@ -60,7 +60,7 @@ class DecodedPlot(pg.PlotWidget):
         self.setMinimumHeight(LEAST_HEIGHT_PX)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
         self.hideButtons()
-        FontOfPlot(self)
+        follow_letters(self)
         self._cursor = pg.InfiniteLine(angle=90, movable=False)
         self.measured = pg.PlotDataItem(connect="finite")
         self.decoded = pg.PlotDataItem(connect="finite")

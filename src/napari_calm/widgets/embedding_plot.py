@@ -8,7 +8,7 @@ from qtpy.QtCore import QPointF, Qt, Signal
 from qtpy.QtGui import QColor, QCursor, QPolygonF
 from qtpy.QtWidgets import QSizePolicy, QToolTip
 
-from .drawing_pen import FontOfPlot, drawing_pen
+from .drawing_pen import drawing_pen, follow_letters
 from .palette import neuron_colour
 from .plain_points import PlainPoints
 from .session_view import LEAST_HEIGHT_PX
@@ -83,7 +83,7 @@ class EmbeddingPlot(pg.PlotWidget):
         self.setMinimumSize(150, LEAST_HEIGHT_PX)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
         self.hideButtons()
-        FontOfPlot(self)
+        follow_letters(self)
         for name in ("bottom", "left"):
             # Units of an embedding mean nothing; what matters is who is beside whom.
             self.getAxis(name).setStyle(showValues=False, tickLength=0)

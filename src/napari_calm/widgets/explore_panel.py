@@ -18,6 +18,8 @@ from .theme import theme_colours
 from .trajectories_view import TrajectoriesView
 
 EXPLORE_DOCK = "CalM explore"
+_AROUND_TITLE_PX = 20
+_LEAST_CAPTION_PX = 60
 
 
 class ExplorePanel(DockContent):
@@ -186,8 +188,15 @@ class ExplorePanel(DockContent):
 
     def _fit_caption(self) -> None:
         """Leave the caption what the titles of the tabs do not need."""
-        left = self.tabs.width() - self.tabs.tabBar().sizeHint().width() - 8
+        bar = self.tabs.tabBar()
+        # The bar's own hint shrinks with its titles.
+        needed = sum(
+            bar.fontMetrics().horizontalAdvance(bar.tabText(row)) + _AROUND_TITLE_PX
+            for row in range(bar.count())
+        )
+        left = self.tabs.width() - needed
         self.caption.setMaximumWidth(max(left, 0))
+        self.caption.setVisible(left > _LEAST_CAPTION_PX)
 
     def _show_colours(self) -> None:
         """Offer what neurons can be coloured by, and tell what colours mean."""

@@ -7,7 +7,7 @@ import pyqtgraph as pg
 from qtpy.QtCore import QSize, Qt
 from qtpy.QtWidgets import QSizePolicy
 
-from .drawing_pen import FontOfPlot, drawing_pen
+from .drawing_pen import drawing_pen, follow_letters
 from .palette import neuron_colour
 from .theme import ThemeColours
 
@@ -23,7 +23,7 @@ class LossPlot(pg.PlotWidget):
         self.setMouseEnabled(x=False, y=False)
         self.setMenuEnabled(False)
         self.hideButtons()
-        FontOfPlot(self)
+        follow_letters(self)
         self.training = pg.PlotDataItem()
         self.validation = pg.PlotDataItem()
         self.zero_shot = pg.InfiniteLine(angle=0)

@@ -8,7 +8,7 @@ from qtpy.QtCore import QPointF, QRectF, QTimer, Signal
 from qtpy.QtGui import QColor, QImage, QPainter
 from qtpy.QtWidgets import QSizePolicy
 
-from .drawing_pen import FontOfPlot, drawing_pen
+from .drawing_pen import drawing_pen, follow_letters
 from .palette import neuron_colour
 from .seeking_box import SeekingBox
 from .session_view import LEAST_HEIGHT_PX
@@ -135,7 +135,7 @@ class RasterPlot(pg.PlotWidget):
         self.setMinimumHeight(LEAST_HEIGHT_PX)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
         self.hideButtons()
-        FontOfPlot(self)
+        follow_letters(self)
         self.invertY(True)
         self._image = pg.ImageItem(axisOrder="row-major")
         self._image.setLevels((LOW_Z, HIGH_Z))

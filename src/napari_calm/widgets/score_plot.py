@@ -5,7 +5,7 @@ import pyqtgraph as pg
 from qtpy.QtWidgets import QSizePolicy
 
 from .decoded_plot import DECODED_RGB
-from .drawing_pen import FontOfPlot, drawing_pen
+from .drawing_pen import drawing_pen, follow_letters
 from .session_view import LEAST_HEIGHT_PX
 from .theme import ThemeColours
 
@@ -28,7 +28,7 @@ class ScorePlot(pg.PlotWidget):
         self.setMinimumWidth(150)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
         self.hideButtons()
-        FontOfPlot(self)
+        follow_letters(self)
         self.setMouseEnabled(x=False, y=False)
         self._colours: ThemeColours | None = None
         self._decoding = None

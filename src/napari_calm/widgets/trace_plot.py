@@ -8,7 +8,7 @@ from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtWidgets import QSizePolicy
 
 from .bands import Band
-from .drawing_pen import FontOfPlot, drawing_pen
+from .drawing_pen import drawing_pen, follow_letters
 from .palette import is_faint
 from .row_axis import RowAxis
 from .seeking_box import SeekingBox
@@ -112,7 +112,7 @@ class TracePlot(pg.PlotWidget):
         # The plot's own wish of 480 pixels would leave little of the canvas.
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
         self.hideButtons()
-        FontOfPlot(self)
+        follow_letters(self)
         self._cursor = pg.InfiniteLine(angle=90, movable=False)
         self._scale_bar = pg.PlotDataItem()
         self._scale_text = pg.TextItem(anchor=(1, 0.5))

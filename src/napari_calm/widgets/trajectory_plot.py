@@ -8,7 +8,7 @@ from qtpy.QtCore import QPointF, Qt, Signal
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QSizePolicy
 
-from .drawing_pen import FontOfPlot, drawing_pen
+from .drawing_pen import drawing_pen, follow_letters
 from .plain_points import PlainPoints
 from .session_view import LEAST_HEIGHT_PX
 from .theme import ThemeColours
@@ -84,7 +84,7 @@ class TrajectoryPlot(pg.PlotWidget):
         self.setMinimumSize(150, LEAST_HEIGHT_PX)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
         self.hideButtons()
-        FontOfPlot(self)
+        follow_letters(self)
         for name in ("bottom", "left"):
             self.getAxis(name).setStyle(showValues=False, tickLength=0)
         self._line = pg.PlotCurveItem(connect="finite")
