@@ -50,10 +50,11 @@ contracts:
 manifest:
 	$(BIN)/npe2 validate napari-calm
 
-# Always on a virtual screen where there is one: tests press real buttons. The networks of the
-# tests are so small that a second thread costs more than it brings.
+# Test files are dealt to as many processes as there are cores, each with a virtual screen of its
+# own where Xvfb is installed: tests press real buttons. The networks of the tests are so small
+# that a second thread costs more than it brings.
 pytest:
-	OMP_NUM_THREADS=1 $(if $(shell command -v xvfb-run),$(VIRTUAL_SCREEN)) $(BIN)/python -m pytest --durations=25
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --durations=25
 
 clean:
 	rm -rf $(VENV) demo_output screenshots .mypy_cache .ruff_cache .pytest_cache

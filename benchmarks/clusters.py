@@ -12,21 +12,13 @@ clusters.md to OUT.
 """
 
 import argparse
-import hashlib
 import json
-import os
-import platform
 import shutil
-import subprocess
 import sys
-import time
 from collections.abc import Callable, Sequence
-from datetime import date
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 from clusters_probes import (
     identity_scores,
     label_scores,
@@ -37,6 +29,8 @@ from clusters_probes import (
 from clusters_report import as_markdown
 from clusters_scores import simulated_scores, stability_scores
 from forecast_protocol import DEFAULT_RATE_HZ, read_traces, recording_files
+from found import kept
+from provenance import provenance
 
 from napari_calm.core.atomic import replacing
 from napari_calm.core.errors import CalmError
@@ -111,7 +105,7 @@ def simulated(
                 return simulated_scores(session, used, options.seed)
 
             name = f"animal {session.animal}, {neurons} neurons"
-            entry = kept(options, models, session.recording, f"simulated {name}", scores)
+            entry = remembered(options, models, session.recording, f"simulated {name}", scores)
             found.append({"name": name, "neurons": neurons, "methods": entry})
     return found
 
@@ -137,7 +131,7 @@ def real(
             recording = shortened(with_behaviour(recording, path), options.most_frames)
             if recording.n_neurons < FEWEST_NEURONS:
                 raise CalmError(f"{recording.name}: only {recording.n_neurons} neurons")
-            entry = kept(
+            entry = remembered(
                 options,
                 models,
                 recording,
@@ -155,7 +149,7 @@ def real(
         labelled = None if options.without_probes else neuron_labels(path)
         if labelled is not None:
             what, labels = labelled
-            entry = kept(
+            entry = remembered(
                 options,
                 models,
                 recording,
@@ -169,7 +163,7 @@ def real(
             })  # fmt: skip
     for species, recordings in by_species.items():
         if len(recordings) > 1 and not options.without_probes:
-            entry = kept(
+            entry = remembered(
                 options,
                 models,
                 recordings[0],
@@ -182,7 +176,7 @@ def real(
             })  # fmt: skip
 
 
-def kept(
+def remembered(
     options: argparse.Namespace,
     models: dict[str, CalmModel],
     recording: Recording,
@@ -190,34 +184,18 @@ def kept(
     scores: Callable[[], dict[str, Any]],
 ) -> dict[str, Any]:
     """Take from the folder what was scored before with the same data, models and settings."""
-    path = options.out / "found" / f"{title.replace(' ', '_')}.json"
-    print_of = hashlib.sha256(recording.traces.tobytes())
-    for model in models.values():
-        for name, values in sorted(model.state_dict().items()):
-            print_of.update(name.encode() + values.cpu().numpy().tobytes())
-    settings = (VERSION, options.seed, options.adapt, options.trials)
-    fingerprint = f"{print_of.hexdigest()[:16]} {settings}"
-    if path.exists():
-        known = json.loads(path.read_text())
-        if known["fingerprint"] == fingerprint:
-            return known["found"]
-    began = time.perf_counter()
-    found = scores()
-    with replacing(path) as partial:
-        partial.write_text(json.dumps({"fingerprint": fingerprint, "found": found}))
-    print(f"{title}: {time.perf_counter() - began:.1f} s", file=sys.stderr, flush=True)
-    return found
+    return kept(
+        options.out / "found",
+        title,
+        scores,
+        recordings=[recording],
+        models=models.values(),
+        settings=(VERSION, options.seed, options.adapt, options.trials),
+    )
 
 
 def about(options: argparse.Namespace) -> dict[str, Any]:
     """Where the numbers come from."""
-    git = subprocess.run(
-        ["git", "describe", "--always", "--dirty", "--exclude=*"],
-        cwd=Path(__file__).parent,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
     settings = (
         "seed",
         "sim_seed",
@@ -228,14 +206,7 @@ def about(options: argparse.Namespace) -> dict[str, Any]:
         "adapt",
         "quick",
     )
-    return {
-        "date": date.today().isoformat(),
-        "commit": git.stdout.strip() or "unknown",
-        "machine": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores",
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-        **{name: getattr(options, name) for name in settings},
-    }
+    return provenance() | {name: getattr(options, name) for name in settings}
 
 
 def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -11,31 +11,29 @@
    the same decoder without the model, and shifted behaviour. Recordings on which methods were
    chosen (`decode_tasks.CHOSEN_ON`) are left out.
 3. A decoder fitted to the other worms and applied to one that it has not seen.
+4. With --adapt: the later half of each recording, with states of the model as it is and of the
+   model adapted to the traces of the earlier half.
 
 What was found is kept in OUT/found, so that an interrupted run continues; --restart forgets
 it. Writes decode.json and decode.md to OUT.
 """
 
 import argparse
-import hashlib
 import json
-import os
-import platform
 import shutil
-import subprocess
 import sys
-import time
 from collections.abc import Callable, Sequence
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
+from decode_adapted import adapted_scores
 from decode_oracle import oracle_scores
 from decode_report import as_markdown
 from decode_tasks import VARIABLES, read_labelled, test_files
 from forecast_protocol import DEFAULT_RATE_HZ
+from found import kept
+from provenance import provenance
 
 from napari_calm.core.atomic import replacing
 from napari_calm.core.errors import CalmError
@@ -71,6 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         result["simulated"] = simulated(options, model)
         result["real"] = real(options, model, result["left_out"])
         result["transfer"] = transfer(options, model, result["left_out"])
+        result["adapted"] = adapted(options, model, result["left_out"])
     except CalmError as error:
         print(error, file=sys.stderr)
         return 2
@@ -118,7 +117,7 @@ def simulated(options: argparse.Namespace, model: CalmModel) -> list[dict[str, A
                     for variable in ("cue", "choice", *VELOCITIES)
                 }
 
-            entry = kept(options, model, [session.recording], f"simulated {name}", scores)
+            entry = remembered(options, model, [session.recording], f"simulated {name}", scores)
             found.append({"name": name, "neurons": neurons, "variables": entry})
     return found
 
@@ -155,7 +154,7 @@ def real(
                         )
 
                     title = f"{species} {path.stem} {variable}"
-                    entry = kept(options, model, [recording], title, scores)
+                    entry = remembered(options, model, [recording], title, scores)
                     found.append(
                         {"species": species, "name": path.stem, "variable": variable} | entry
                     )
@@ -202,7 +201,7 @@ def transfer(
                 "p": judged.p_value,
             }
 
-        entry = kept(options, model, [worm, *others], f"transfer {worm.name}", scores)
+        entry = remembered(options, model, [worm, *others], f"transfer {worm.name}", scores)
         found.append({"name": worm.name, "others": len(others)} | entry)
     return found
 
@@ -230,7 +229,31 @@ def told(found: Decoding) -> dict[str, Any]:
     }
 
 
-def kept(
+def adapted(
+    options: argparse.Namespace, model: CalmModel, left_out: list[str]
+) -> list[dict[str, Any]]:
+    """Decode the later half of recordings without and with adapting to the earlier half."""
+    if not options.adapt:
+        return []
+    found = []
+    for species in options.species:
+        most = options.most_files.get("adapt", options.most_files["any"])
+        for path in test_files(options.data, species, most):
+            try:
+                recording = read_labelled(species, path, options.default_rate)
+
+                def scores(species: str = species, recording: Recording = recording) -> dict:
+                    return adapted_scores(model, recording, VARIABLES[species], options.seed)
+
+                title = f"adapted {species} {path.stem}"
+                entry = remembered(options, model, [recording], title, scores)
+                found.append({"species": species, "name": path.stem} | entry)
+            except CalmError as error:
+                left_out.append(str(error))
+    return found
+
+
+def remembered(
     options: argparse.Namespace,
     model: CalmModel,
     recordings: Sequence[Recording],
@@ -238,47 +261,24 @@ def kept(
     scores: Callable[[], dict[str, Any]],
 ) -> dict[str, Any]:
     """Take from the folder what was found before with the same data, model and settings."""
-    path = options.out / "found" / f"{title.replace(' ', '_')}.json"
-    print_of = hashlib.sha256()
-    for recording in recordings:
-        print_of.update(recording.traces.tobytes())
-        for columns in (recording.behaviour, recording.trials):
-            if columns is not None:
-                print_of.update(columns.to_csv().encode())
-    for name, values in sorted(model.state_dict().items()):
-        print_of.update(name.encode() + values.cpu().numpy().tobytes())
-    fingerprint = f"{print_of.hexdigest()[:16]} {VERSION} {options.seed} {options.shifts}"
-    if path.exists():
-        known = json.loads(path.read_text())
-        if known["fingerprint"] == fingerprint:
-            return dict(known["found"])
-    began = time.perf_counter()
-    found = scores()
-    with replacing(path) as partial:
-        partial.write_text(json.dumps({"fingerprint": fingerprint, "found": found}))
-    print(f"{title}: {time.perf_counter() - began:.1f} s", file=sys.stderr, flush=True)
-    return found
+    return kept(
+        options.out / "found",
+        title,
+        scores,
+        recordings=recordings,
+        models=[model],
+        settings=(VERSION, options.seed, options.shifts),
+    )
 
 
 def about(options: argparse.Namespace, model: CalmModel) -> dict[str, Any]:
     """Where the numbers come from."""
-    git = subprocess.run(
-        ["git", "describe", "--always", "--dirty", "--exclude=*"],
-        cwd=Path(__file__).parent,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
     settings = ("seed", "sim_seed", "animals", "trials", "shifts", "most_files", "quick")
-    return {
-        "date": date.today().isoformat(),
-        "commit": git.stdout.strip() or "unknown",
-        "machine": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores",
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-        "model": model.title,
-        **{name: getattr(options, name) for name in settings},
-    }
+    return (
+        provenance()
+        | {"model": model.title}
+        | {name: getattr(options, name) for name in settings}
+    )
 
 
 def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -294,7 +294,8 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
         nargs="+",
         default=["4", "bee=6", "mouse_position=2"],
         metavar="N|SPECIES=N",
-        help="recordings of each species, evenly spaced by name; transfer=N: tested worms",
+        help="recordings of each species, evenly spaced by name; transfer=N: tested worms; "
+        "adapt=N: each species' adapted ones",
     )
     add("--animals", type=int, default=3, help="simulated animals of each size; 0: none")
     add("--neurons", type=int, nargs="+", default=[100])
@@ -304,6 +305,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--default-rate", type=float, default=DEFAULT_RATE_HZ)
     add("--seed", type=int, default=0)
     add("--without-transfer", action="store_true")
+    add("--adapt", action="store_true", help="also adapt the model; adds minutes a recording")
     add("--quick", action="store_true", help="one small simulated animal, one file a species")
     add("--restart", action="store_true", help="forget what was found before")
     options = parser.parse_args(arguments)

@@ -29,6 +29,8 @@ def as_markdown(result: dict[str, Any]) -> str:
         parts += [_real(result["real"]), _recordings(result["real"])]
     if result["transfer"]:
         parts.append(_transfer(result["transfer"]))
+    if result["adapted"]:
+        parts.append(_adapted(result["adapted"]))
     if result["left_out"]:
         lines = "".join(f"- {reason}\n" for reason in result["left_out"])
         parts.append(f"\n## Left out\n\n{lines}")
@@ -170,4 +172,30 @@ def _transfer(entries: list[dict[str, Any]]) -> str:
         "\n## Reversals of a worm by a decoder of the others\n\n"
         f"Nothing is fitted to the worm. Mean {told([e['score'] for e in entries])}; above "
         f"its null in {above} of {len(entries)}.\n\n{table(head, rows)}"
+    )
+
+
+def _adapted(entries: list[dict[str, Any]]) -> str:
+    rows = [
+        [
+            each["species"], each["name"], variable,
+            *(f"{scores[key]:.3f}" for key in ("zero_shot", "adapted", "reference")),
+            f"{scores['adapted'] - scores['zero_shot']:+.3f}",
+        ]
+        for each in entries
+        for variable, scores in each["variables"].items()
+    ]  # fmt: skip
+    gains = [
+        scores["adapted"] - scores["zero_shot"]
+        for each in entries
+        for scores in each["variables"].values()
+    ]
+    head = [
+        "species", "recording", "variable", "zero-shot", "adapted", "ridge / logistic",
+        "by adapting",
+    ]  # fmt: skip
+    return (
+        "\n## After adapting\n\nThe later half of each recording is decoded, with states of "
+        "the model as it is and of the model adapted to the traces of the earlier half. By "
+        f"adapting: {told(gains)}.\n\n{table(head, rows)}"
     )

@@ -13,19 +13,14 @@ forecast.json, forecast.md and three figures to OUT.
 
 import argparse
 import json
-import os
-import platform
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from forecast_figures import draw_figures
 from forecast_methods import Asking, Method, model_methods, reference_methods, scratch_methods
 from forecast_protocol import (
@@ -39,6 +34,7 @@ from forecast_protocol import (
 )
 from forecast_report import as_markdown
 from forecast_scores import scores
+from provenance import provenance
 
 from napari_calm.core.atomic import replacing
 from napari_calm.core.errors import CalmError
@@ -169,18 +165,7 @@ def write_results(result: dict[str, Any], out: Path) -> None:
 
 def about(options: argparse.Namespace) -> dict[str, Any]:
     """Where the numbers come from."""
-    git = subprocess.run(
-        ["git", "describe", "--always", "--dirty", "--exclude=*"],
-        cwd=Path(__file__).parent,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return {
-        "date": date.today().isoformat(),
-        "commit": git.stdout.strip() or "unknown",
-        "machine": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores",
-        "torch": torch.__version__,
+    return provenance() | {
         "seed": options.seed,
         "expectation": options.expectation,
         "samples": options.samples,

@@ -1,10 +1,6 @@
 """Tables and figures of the simulated benchmark."""
 
-import datetime
 import json
-import os
-import platform
-import subprocess
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +10,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
+from provenance import provenance
 from simulated_oracles import ORACLES
 from simulated_references import REFERENCES
 from simulated_trials import SPLITS
@@ -41,11 +38,7 @@ def session_means(sessions: "list[Scores]", score: str) -> np.ndarray:
 def write_report(results: "Results", settings: dict[str, Any], out: Path) -> str:
     """Write simulated.json, simulated.md and the figures into `out`; return the tables."""
     out.mkdir(parents=True, exist_ok=True)
-    about = settings | {
-        "date": datetime.date.today().isoformat(),
-        "commit": _commit(),
-        "machine": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores",
-    }
+    about = settings | provenance()
     scores = {
         how: {
             name: [asdict(one, dict_factory=_plain) for one in sessions]
@@ -83,17 +76,6 @@ def _plain(pairs: list[tuple[str, list[float]]]) -> dict[str, list[float | None]
 
 def _models(results: "Results", how: str) -> list[str]:
     return [name for name in results.scores[how] if name not in (*REFERENCES, *ORACLES)]
-
-
-def _commit() -> str:
-    found = subprocess.run(
-        ["git", "describe", "--always", "--dirty"],
-        cwd=Path(__file__).parent,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return found.stdout.strip() or "unknown"
 
 
 def _head(about: dict[str, Any]) -> str:

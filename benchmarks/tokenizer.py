@@ -12,15 +12,12 @@ another OUT after changing code or data.
 
 import argparse
 import json
-import platform
-import subprocess
 import sys
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import torch
+from provenance import provenance
 from tokenizer_scoring import (
     TRAINING_SHARE,
     Animal,
@@ -54,7 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         animals = read_animals(options.data)
-        results: dict[str, Any] = {"run": provenance(options.seed, options.steps)}
+        results: dict[str, Any] = {
+            "run": provenance() | {"seed": options.seed, "steps": options.steps}
+        }
         if "score" in options.only:
             results["score"] = {
                 name: score_checkpoint(load_model(name), animals, seed=options.seed)
@@ -134,22 +133,6 @@ def animals_for(
             "least one that was not. Add others to the folder."
         )
     return fitted, scored
-
-
-def provenance(seed: int, steps: int) -> dict[str, Any]:
-    """When, where and from which code the figures come."""
-    commit = subprocess.run(
-        ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"],
-        capture_output=True, text=True, check=False,
-    ).stdout.strip()  # fmt: skip
-    return {
-        "date": datetime.now(UTC).date().isoformat(),
-        "commit": commit or "unknown",
-        "machine": f"{platform.machine()}, {torch.get_num_threads()} threads",
-        "torch": torch.__version__,
-        "seed": seed,
-        "steps": steps,
-    }
 
 
 def report(results: dict[str, Any]) -> str:

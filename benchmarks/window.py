@@ -3,7 +3,8 @@
 Opens the real panel in napari, presses every button that starts a job, and records the gaps
 of a 5 ms timer in the window's thread during each job; a gap of 100 ms is what a user feels
 as a stutter. Then steps the slider with every overlay shown, and loads and unloads the model
-several times.
+several times. Beside it stands what napari alone needs, without a plugin, to add a layer and to
+step through as many plain layers in memory.
 
     xvfb-run -a python benchmarks/window.py --out DIR
 
@@ -14,7 +15,6 @@ import argparse
 import gc
 import json
 import os
-import platform
 import tempfile
 import time
 from collections.abc import Callable
@@ -22,6 +22,7 @@ from pathlib import Path
 
 import napari
 import numpy as np
+from provenance import provenance
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication
 
@@ -142,22 +143,26 @@ def measure(args: argparse.Namespace) -> dict:
     more, memory = explore_jobs(panel, args), []
     jobs |= more
     slider = slider_step_ms(viewer, panel)
+    shown = [type(layer).__name__ for layer in viewer.layers]
     model = panel.session.model
     for _ in range(args.rounds):
         memory.append(load_and_unload(panel))
+    pixels = " x ".join(map(str, panel.session.recording.footprints.image_shape))
     viewer.close()
+    alone = napari_alone(args, shown.count("Image"), shown.count("Labels"))
     return {
         "slider_step_ms": slider,
+        "napari_alone": alone,
+        "slider_step_ratio": round(slider["median"] / alone["median"], 2),
         "resident_mb_after_rounds": memory,
         "model": model.name,
         "device": str(model.device),
         "neurons": args.neurons,
         "frames": args.frames,
-        "pixels": " x ".join(map(str, panel.session.recording.footprints.image_shape)),
+        "pixels": pixels,
         "samples": args.samples,
         "horizon_s": args.horizon_s,
-        "cores": os.cpu_count(),
-        "machine": platform.processor() or platform.machine(),
+        "about": provenance(),
         "jobs": jobs,
     }
 
@@ -191,6 +196,36 @@ def slider_step_ms(viewer: napari.Viewer, panel: CalmPanel) -> dict[str, float]:
     for layer in viewer.layers:
         layer.visible = True
     settle(1.0)
+    return step_ms(viewer)
+
+
+def napari_alone(args: argparse.Namespace, n_images: int, n_labels: int) -> dict[str, float]:
+    """Add plain layers as large to a napari without the panel, and step through them."""
+    viewer = napari.Viewer()
+    viewer.window.resize(1600, 1000)
+    add_recording(viewer, args.neurons, 60, args.seed, args.side)
+    settle(1.0)
+    movie, rois = viewer.layers
+    gaps = []
+    for number in range(n_images - 1 + n_labels - 1):
+        with GapMeter(lambda: False) as meter:
+            if number < n_images - 1:
+                viewer.add_image(
+                    movie.data, scale=movie.scale, units=movie.units, blending="additive"
+                )
+            else:
+                viewer.add_labels(rois.data, scale=rois.scale, units=rois.units)
+            settle(0.5)
+            gaps.append(meter.result()["longest_gap_drawing_ms"])
+    viewer.dims.set_current_step(0, 0)
+    settle(0.5)
+    found = step_ms(viewer) | {"longest_gap_adding_a_layer_ms": max(gaps)}
+    viewer.close()
+    return found
+
+
+def step_ms(viewer: napari.Viewer) -> dict[str, float]:
+    """Step the slider 30 frames on."""
     first = viewer.dims.current_step[0]
     took = []
     for step in range(1, 31):
@@ -221,14 +256,18 @@ def as_markdown(result: dict) -> str:
     head = (
         f"{result['model']} on {result['device']}, {result['neurons']} neurons x "
         f"{result['frames']} frames, {result['samples']} samples, {result['horizon_s']:g} s "
-        f"horizon, {result['cores']} cores\n\n"
+        f"horizon, {result['about']['machine']}, commit {result['about']['commit']}\n\n"
         "| job | seconds in the worker | longest gap meanwhile (ms) | 99 % of them below (ms) "
         "| longest gap drawing the result (ms) |\n|---|---|---|---|---|\n"
     )
     slider, memory = result["slider_step_ms"], result["resident_mb_after_rounds"]
+    alone = result["napari_alone"]
     tail = (
         f"\nSlider step with {slider['layers']} layers shown, {result['pixels']} pixels: "
-        f"median {slider['median']} ms, longest {slider['longest']} ms.\n"
+        f"median {slider['median']} ms, longest {slider['longest']} ms. napari alone with as "
+        f"many plain layers: median {alone['median']} ms, longest {alone['longest']} ms (ratio "
+        f"{result['slider_step_ratio']}); adding one of those layers stops the window "
+        f"for up to {alone['longest_gap_adding_a_layer_ms']} ms.\n"
     )
     if memory:
         tail += (

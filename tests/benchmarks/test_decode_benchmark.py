@@ -5,6 +5,7 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -125,3 +126,27 @@ def test_a_folder_without_recordings_is_told(tmp_path, capsys):
     arguments = ["--data", str(tmp_path), "--out", str(tmp_path / "out"), "--animals", "0"]
     assert benchmark.main(arguments) == 2
     assert "found no recordings to decode" in capsys.readouterr().err
+
+
+def test_adapting_sees_neither_behaviour_nor_frames_that_are_decoded(data, monkeypatch):
+    adapted, tasks = module("decode_adapted"), module("decode_tasks")
+    recording = tasks.read_labelled("worm", data / "worm" / "worm0.npz", 4.0)
+    model = CalmModel.random(seed=3, context_frames=16, max_frames=64)
+    seen = {}
+
+    def watched(model, recording, *, until_frame, seed):
+        seen.update(until_frame=until_frame)
+        return SimpleNamespace(verdict=lambda: "nothing", apply=lambda model: model)
+
+    monkeypatch.setattr(adapted, "adapt", watched)
+
+    def decoded(model, recording, variable, **choices):
+        known = recording.behaviour[variable].notna().to_numpy()
+        seen.setdefault("first_decoded", set()).add(int(np.flatnonzero(known)[0]))
+        score = SimpleNamespace(mean=0.5)
+        return SimpleNamespace(measure="R2", score=score, reference=score)
+
+    monkeypatch.setattr(adapted, "decode", decoded)
+    found = adapted.adapted_scores(model, recording, ["velocity", "reversal"], seed=0)
+    assert seen == {"until_frame": 150, "first_decoded": {150}}
+    assert found["variables"]["velocity"]["adapted"] == 0.5

@@ -29,6 +29,7 @@ from .help_panel import HELP_DOCK, HelpPanel
 from .job import Job
 from .job_bar import JobBar
 from .keys_button import KeysButton
+from .label_colours import prepare_label_colours
 from .layers import RECORDING_KEY, SessionLayers
 from .model_section import ModelSection
 from .neuron_colours import NeuronColours
@@ -74,6 +75,7 @@ class CalmPanel(DockContent):
 
     def __init__(self, viewer: "napari.viewer.Viewer") -> None:
         super().__init__()
+        prepare_label_colours()
         self._viewer = viewer
         self.session = session_of(viewer)
         self.job = Job(self)
