@@ -103,9 +103,10 @@ def test_the_tabs_of_the_views_need_no_arrows(shown, font_size, points, qtbot):
         shown.window().resize(1700, 1000)
     shown.show_explore()
     explore = shown.explore
-    explore.decoding.tell("a long line about what is shown " * 4)
     explore.tabs.setCurrentWidget(explore.decoding)
     qtbot.wait(150)
+    explore.decoding.tell("a long line about what is shown " * 4)
+    qtbot.wait(50)
     bar = explore.tabs.findChild(QTabBar)
     arrows = [each for each in bar.findChildren(QToolButton) if each.isVisible()]
     assert arrows == []

@@ -64,6 +64,12 @@ class ElidingLabel(QLabel):
         end = Qt.TextElideMode.ElideRight
         return self.fontMetrics().elidedText(self.text(), end, self.contentsRect().width())
 
+    def sizeHint(self) -> QSize:
+        """Ask for room for the text, but for no more than is allowed."""
+        hint = super().sizeHint()
+        # A tab widget gives its corner what it asks for, whatever its limits.
+        return QSize(min(hint.width(), self.maximumWidth()), hint.height())
+
     def minimumSizeHint(self) -> QSize:
         """Be content with no room."""
         return QSize(0, super().minimumSizeHint().height())
