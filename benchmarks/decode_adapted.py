@@ -31,14 +31,25 @@ def adapted_scores(
     half = recording.n_frames // 2
     adaptation = adapt(model, recording, until_frame=half, seed=seed)
     later = replace(recording, behaviour=_known_from(recording.behaviour, half))
-    found: dict[str, Any] = {"verdict": adaptation.verdict(), "variables": {}}
-    for name, used in (("zero_shot", model), ("adapted", adaptation.apply(model))):
+    found: dict[str, Any] = {
+        "verdict": adaptation.verdict(),
+        "helped": adaptation.helped,
+        "variables": {},
+    }
+    # Adapting that did not help leaves the model as it is.
+    used_models = {"zero_shot": model}
+    if adaptation.helped:
+        used_models["adapted"] = adaptation.apply(model)
+    for name, used in used_models.items():
         states = represent_frames(used, recording)
         for variable in variables:
             decoding = decode(used, later, variable, states=states, shifts=0, seed=seed)
             found["variables"].setdefault(variable, {"measure": decoding.measure}).update(
                 {name: decoding.score.mean, "reference": decoding.reference.mean}
             )
+    if not adaptation.helped:
+        for scores in found["variables"].values():
+            scores["adapted"] = scores["zero_shot"]
     return found
 
 

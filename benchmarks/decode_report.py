@@ -180,7 +180,7 @@ def _adapted(entries: list[dict[str, Any]]) -> str:
         [
             each["species"], each["name"], variable,
             *(f"{scores[key]:.3f}" for key in ("zero_shot", "adapted", "reference")),
-            f"{scores['adapted'] - scores['zero_shot']:+.3f}",
+            f"{scores['adapted'] - scores['zero_shot']:+.3f}" if each["helped"] else "kept",
         ]
         for each in entries
         for variable, scores in each["variables"].items()
@@ -196,6 +196,7 @@ def _adapted(entries: list[dict[str, Any]]) -> str:
     ]  # fmt: skip
     return (
         "\n## After adapting\n\nThe later half of each recording is decoded, with states of "
-        "the model as it is and of the model adapted to the traces of the earlier half. By "
-        f"adapting: {told(gains)}.\n\n{table(head, rows)}"
+        "the model as it is and of the model adapted to the traces of the earlier half. Where "
+        "that does not lower the error of forecasts, judged on held-back frames, the model is "
+        f"kept as it was. By adapting: {told(gains)}.\n\n{table(head, rows)}"
     )

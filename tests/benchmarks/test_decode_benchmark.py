@@ -136,7 +136,7 @@ def test_adapting_sees_neither_behaviour_nor_frames_that_are_decoded(data, monke
 
     def watched(model, recording, *, until_frame, seed):
         seen.update(until_frame=until_frame)
-        return SimpleNamespace(verdict=lambda: "nothing", apply=lambda model: model)
+        return SimpleNamespace(helped=True, verdict=lambda: "helped", apply=lambda model: model)
 
     monkeypatch.setattr(adapted, "adapt", watched)
 
