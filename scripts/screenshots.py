@@ -4,10 +4,12 @@
 
 Presses the buttons a user would press on the sample, at 1600 x 1000 and 1280 x 800. All
 pictures go to ``screenshots/``; those that the docs show are also copied, with fewer colours,
-to ``docs/screenshots/``.
+to ``docs/screenshots/``. ``--scale 2`` renders as a scaled 4K screen does (under xvfb-run with
+``-screen 0 3840x2160x24``), ``--font-size 16`` with large letters.
 """
 
 import argparse
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -41,6 +43,9 @@ def views(panel: CalmPanel, model_name: str) -> Iterator[str]:
     session = panel.session
     panel.model.choose(model_name)
     yield "empty"
+    panel.start_hint.tour.click()
+    yield "tour"
+    panel.tour.stop()
     panel.recording.open_sample.click()
     yield "sample"
     press(panel, panel.recording.extract)
@@ -81,10 +86,15 @@ def views(panel: CalmPanel, model_name: str) -> Iterator[str]:
     session.set_code(int(session.tokens.tokens[session.selection[0], 120]))
     scroll_to(panel, panel.export)
     yield "codebook"
+    panel.forecast.ask.click()
+    scroll_to(panel, panel.forecast)
+    yield "help"
 
 
-def render(out: Path, theme: str, size: tuple[int, int], model_name: str) -> list[Path]:
-    """Open a window and take a picture of each view."""
+def render(
+    out: Path, theme: str, size: tuple[int, int], model_name: str, tag: str = ""
+) -> list[Path]:
+    """Open a window and take a picture of each view; `tag` goes into their names."""
     napari.settings.get_settings().appearance.theme = theme
     viewer = napari.Viewer(title="napari-calm")
     viewer.theme = theme
@@ -98,7 +108,7 @@ def render(out: Path, theme: str, size: tuple[int, int], model_name: str) -> lis
         for name in views(panel, model_name):
             viewer.reset_view()
             settle(0.7)
-            path = out / f"{theme}_{size[0]}x{size[1]}_{len(pictures):02d}_{name}.png"
+            path = out / f"{theme}_{size[0]}x{size[1]}{tag}_{len(pictures):02d}_{name}.png"
             viewer.screenshot(str(path), canvas_only=False, flash=False)
             pictures.append(path)
             print(path, flush=True)
@@ -135,14 +145,29 @@ def main() -> None:
     parser.add_argument("--model", default="calm-mini", help="bundled model or folder")
     parser.add_argument("--theme", choices=THEMES, action="append")
     parser.add_argument("--size", action="append", help="such as 1600x1000")
+    parser.add_argument("--scale", type=float, default=1.0, help="pixels a point")
+    parser.add_argument("--font-size", type=int, help="napari's font size in points")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
+    tag = ""
+    if args.scale != 1:
+        # Read by Qt when its application is made, which the first viewer does.
+        os.environ["QT_SCALE_FACTOR"] = f"{args.scale:g}"
+        tag += f"@{args.scale:g}"
+    appearance = napari.settings.get_settings().appearance
+    font_size = appearance.font_size
+    if args.font_size is not None:
+        appearance.font_size = args.font_size
+        tag += f"-{args.font_size}pt"
     sizes = [tuple(map(int, size.split("x"))) for size in args.size or ()] or SIZES
-    for theme in args.theme or THEMES:
-        for size in sizes:
-            pictures = render(args.out, theme, size, args.model)
-            if args.docs:
-                keep_small(pictures, args.docs, is_for_docs)
+    try:
+        for theme in args.theme or THEMES:
+            for size in sizes:
+                pictures = render(args.out, theme, size, args.model, tag)
+                if args.docs:
+                    keep_small(pictures, args.docs, is_for_docs)
+    finally:
+        appearance.font_size = font_size
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ from pathlib import Path
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import (
     QButtonGroup,
-    QComboBox,
     QFileDialog,
     QHBoxLayout,
     QLabel,
@@ -16,6 +15,7 @@ from qtpy.QtWidgets import (
 
 from ..core.errors import CalmError, StoppedEarly
 from ..core.recording import Recording
+from .eliding import ElidingCombo
 from .fit_frames import FitFrames
 from .job import Job
 from .loss_plot import LossPlot
@@ -45,7 +45,7 @@ class AdaptSection(Section):
             "frames used says when to stop and whether it helped at all; where it did, the "
             "fit is made again with that fifth."
         )
-        self.frames = QComboBox(objectName="calm_adapt_frames")
+        self.frames = ElidingCombo(objectName="calm_adapt_frames")
         for frames in FitFrames:
             self.frames.addItem(frames.value, frames)
         self.frames.setToolTip(

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
+from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QPushButton, QSizePolicy, QWidget
 
 from ..core.errors import CalmError, RecordingError
 from ..core.progress import Progress
+from .eliding import ElidingLabel
 from .job import Job
 from .recording_columns import columns_of
 from .session import Session
@@ -19,7 +20,7 @@ class BehaviourRow(QWidget):
     def __init__(self, session: Session, job: Job) -> None:
         super().__init__()
         self._session, self._job = session, job
-        self.known = QLabel(_NONE, objectName="calm_behaviour")
+        self.known = ElidingLabel(_NONE, objectName="calm_behaviour")
         self.known.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.open = QPushButton("Open...", objectName="calm_open_behaviour")
         self.open.setToolTip(

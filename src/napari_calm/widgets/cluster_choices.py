@@ -5,6 +5,7 @@ from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QFormLayout, QLabel, QSize
 
 from ..core.errors import CalmError
 from ..explore.partition import COUNTED, FEWEST_NEURONS, METHODS, check_method, setting_name
+from .eliding import ElidingCombo
 from .recording_columns import columns_of
 from .session import Session
 
@@ -42,8 +43,8 @@ class ClusterChoices:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self.source = QComboBox(objectName="calm_source")
-        self.method = QComboBox(objectName="calm_method")
+        self.source = ElidingCombo(objectName="calm_source")
+        self.method = ElidingCombo(objectName="calm_method")
         for combo in (self.source, self.method):
             combo.setMinimumContentsLength(8)
             combo.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)

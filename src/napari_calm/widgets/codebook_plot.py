@@ -6,6 +6,7 @@ from qtpy.QtCore import QPointF, QRectF, Qt, Signal
 from qtpy.QtWidgets import QSizePolicy
 
 from ..explore.token_shapes import TokenShapes
+from .drawing_pen import drawing_pen, follow_letters
 from .palette import token_colours
 from .session_view import LEAST_HEIGHT_PX
 from .theme import ThemeColours
@@ -55,6 +56,7 @@ class CodebookPlot(pg.PlotWidget):
         self.setMinimumHeight(LEAST_HEIGHT_PX - 20)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
         self.hideButtons()
+        follow_letters(self)
         self.hideAxis("left")
         self.hideAxis("bottom")
         self.invertY(True)
@@ -83,7 +85,7 @@ class CodebookPlot(pg.PlotWidget):
         for place, number in enumerate(shapes.order.tolist()):
             row, column = divmod(place, self._columns)
             shown = np.clip((high - shapes.waveforms[number]) / height, 0, 1)
-            pen = pg.mkPen(colours[number], width=2)
+            pen = drawing_pen(colours[number], width=2)
             self.addItem(pg.PlotCurveItem(column + time, row + 0.06 + _HIGH * shown, pen=pen))
             bar = pg.QtWidgets.QGraphicsRectItem(
                 QRectF(column + 0.1, row + 0.8, _WIDE * shapes.counts[number] / most, _BAR)
@@ -110,7 +112,9 @@ class CodebookPlot(pg.PlotWidget):
         if place is not None:
             row, column = divmod(place, self._columns)
             self.frame.setRect(QRectF(column + 0.03, row + 0.02, 0.94, 0.96))
-            self.frame.setPen(pg.mkPen(self._colours.text if self._colours else "w", width=2))
+            self.frame.setPen(
+                drawing_pen(self._colours.text if self._colours else "w", width=2)
+            )
             self.addItem(self.frame)
 
     def place_of(self, code: int | None) -> int | None:

@@ -6,6 +6,7 @@ from qtpy.QtWidgets import QLabel, QSizePolicy, QVBoxLayout
 
 from ..explore.token_shapes import TokenShapes, token_shapes_steps
 from .codebook_plot import CodebookPlot
+from .drawing_pen import drawing_pen, follow_letters
 from .job import Job
 from .palette import token_colours
 from .seeking_box import SeekingBox
@@ -42,6 +43,7 @@ class CodebookView(SessionView):
         self.spoken.setFixedHeight(_SPOKEN_HEIGHT_PX)
         self.spoken.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.spoken.hideButtons()
+        follow_letters(self.spoken)
         self.spoken.hideAxis("left")
         self.spoken.setToolTip(
             "Share of the neurons that speak the chosen code; click to seek."
@@ -70,7 +72,7 @@ class CodebookView(SessionView):
         axis = self.spoken.getAxis("bottom")
         axis.setTextPen(colours.text)
         axis.setPen(colours.muted)
-        self._cursor.setPen(pg.mkPen(colours.text, width=1.5))
+        self._cursor.setPen(drawing_pen(colours.text, width=1.5))
         self.redraw_soon()
 
     def refresh(self) -> None:
@@ -121,7 +123,7 @@ class CodebookView(SessionView):
             share,
             stepMode="center",
             fillLevel=0,
-            pen=pg.mkPen(red, green, blue),
+            pen=drawing_pen(red, green, blue),
             brush=pg.mkBrush(red, green, blue, 120),
         )
         self._box.setLimits(xMin=0, xMax=edges[-1], minXRange=0.5)

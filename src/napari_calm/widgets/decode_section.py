@@ -4,11 +4,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QPushButton, QSizePolicy
+from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QPushButton, QSizePolicy
 
 from ..core.errors import CalmError
 from .accepted_only import AcceptedOnly
 from .decode_choices import DecodeChoices
+from .eliding import ElidingCombo
 from .followed_column import ALL, NO_COLUMN
 from .job import Job
 from .model_section import ModelSection
@@ -28,7 +29,7 @@ class DecodeSection(Section):
         super().__init__("Decode")
         self._session, self._job, self._model = session, job, model
         self._shown = self._shown_for = None
-        self.variable = QComboBox(objectName="calm_variable")
+        self.variable = ElidingCombo(objectName="calm_variable")
         self.variable.setMinimumContentsLength(8)
         self.variable.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.variable.setToolTip(

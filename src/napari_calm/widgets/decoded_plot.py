@@ -7,6 +7,7 @@ import pyqtgraph as pg
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QSizePolicy
 
+from .drawing_pen import drawing_pen, follow_letters
 from .seeking_box import SeekingBox
 from .session_view import LEAST_HEIGHT_PX
 from .theme import ThemeColours
@@ -59,6 +60,7 @@ class DecodedPlot(pg.PlotWidget):
         self.setMinimumHeight(LEAST_HEIGHT_PX)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
         self.hideButtons()
+        follow_letters(self)
         self._cursor = pg.InfiniteLine(angle=90, movable=False)
         self.measured = pg.PlotDataItem(connect="finite")
         self.decoded = pg.PlotDataItem(connect="finite")
@@ -76,7 +78,7 @@ class DecodedPlot(pg.PlotWidget):
             axis = self.getAxis(name)
             axis.setTextPen(colours.text)
             axis.setPen(colours.muted)
-        self._cursor.setPen(pg.mkPen(colours.text, width=1.5))
+        self._cursor.setPen(drawing_pen(colours.text, width=1.5))
         self.show_lines(self._lines, anew=False)
 
     def show_lines(self, lines: Lines, *, anew: bool) -> None:
@@ -89,7 +91,7 @@ class DecodedPlot(pg.PlotWidget):
         ):
             as_points = lines.is_circular
             item.setData(lines.time_s, values)
-            item.setPen(None if as_points else pg.mkPen(colour, width=width))
+            item.setPen(None if as_points else drawing_pen(colour, width=width))
             item.setSymbol("o" if as_points else None)
             item.setSymbolSize(_POINT_PX)
             item.setSymbolPen(None)

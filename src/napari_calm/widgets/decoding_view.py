@@ -6,6 +6,7 @@ from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QStackedWidget, QVBox
 
 from .confusion_table import ConfusionTable
 from .decoded_plot import DecodedPlot, Lines
+from .eliding import ElidingCombo
 from .score_plot import ScorePlot
 from .session import Session
 from .session_view import SessionView
@@ -24,7 +25,7 @@ class DecodingView(SessionView):
         self.hint = QLabel(_EMPTY_HINT)
         self.hint.setWordWrap(True)
         self.hint.setAlignment(Qt.AlignmentFlag.AlignTop)
-        self.variable = QComboBox(objectName="calm_decoded_variable")
+        self.variable = ElidingCombo(objectName="calm_decoded_variable")
         self.variable.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self.variable.setMaximumWidth(180)
         self.variable.setToolTip("Which of the decoded variables is shown.")

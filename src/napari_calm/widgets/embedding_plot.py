@@ -8,6 +8,7 @@ from qtpy.QtCore import QPointF, Qt, QTimer, Signal
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QSizePolicy
 
+from .drawing_pen import drawing_pen, follow_letters
 from .mini_trace import Glimpse, MiniTrace
 from .palette import neuron_colour
 from .plain_points import PlainPoints
@@ -89,6 +90,7 @@ class EmbeddingPlot(pg.PlotWidget):
         self.setMinimumSize(150, LEAST_HEIGHT_PX)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
         self.hideButtons()
+        follow_letters(self)
         for name in ("bottom", "left"):
             # Units of an embedding mean nothing; what matters is who is beside whom.
             self.getAxis(name).setStyle(showValues=False, tickLength=0)
@@ -122,10 +124,10 @@ class EmbeddingPlot(pg.PlotWidget):
             axis.setTextPen(colours.text)
             axis.setPen(colours.muted)
             self.setLabel(name, axis.labelText, color=colours.text)
-        self._lasso.setPen(pg.mkPen(colours.text, width=1.5, style=Qt.PenStyle.DashLine))
+        self._lasso.setPen(drawing_pen(colours.text, width=1.5, style=Qt.PenStyle.DashLine))
         rim = QColor(colours.text)
         rim.setAlpha(_RIM_ALPHA)
-        self._rim = pg.mkPen(rim, width=1)
+        self._rim = drawing_pen(rim, width=1)
 
     def show_points(
         self, points: np.ndarray, colours: np.ndarray, axes: tuple[str, str], *, anew: bool
@@ -178,11 +180,12 @@ class EmbeddingPlot(pg.PlotWidget):
         chosen = chosen[np.isfinite(self._points[chosen]).all(axis=1)]
         if len(chosen) > _MOST_COLOURED_RINGS:
             text = self._colours.text if self._colours else "w"
-            pens = pg.mkPen(text, width=1)
+            pens = drawing_pen(text, width=1)
             size = size - _RING_PX // 2
         else:
             pens = [
-                pg.mkPen(neuron_colour(selection.index(neuron)), width=2.5) for neuron in chosen
+                drawing_pen(neuron_colour(selection.index(neuron)), width=2.5)
+                for neuron in chosen
             ]
         self.rings.setData(pos=self._points[chosen], size=size, brush=None, pen=pens)
 

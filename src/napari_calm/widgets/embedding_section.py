@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QPushButton, QSizePolicy
+from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QPushButton, QSizePolicy
 
 from ..core.errors import CalmError
 from ..core.progress import Progress
@@ -10,6 +10,7 @@ from ..explore.neuron_map import check_umap
 from ..explore.partition import FEWEST_NEURONS
 from .accepted_only import AcceptedOnly
 from .cluster_choices import ClusterChoices, explain
+from .eliding import ElidingCombo
 from .followed_column import FollowedColumn
 from .job import Job
 from .made_with import Request
@@ -46,7 +47,7 @@ class EmbeddingSection(Section):
             "Save the clusters as npz (all of it) or csv (one row a neuron, and one row a "
             "cluster in a second file)."
         )
-        self.map = QComboBox(objectName="calm_map")
+        self.map = ElidingCombo(objectName="calm_map")
         self.map.addItems(_MAPS)
         self.map.setToolTip("How the embedding is laid out in the scatter.")
         # The name of what is not installed must not widen the panel.

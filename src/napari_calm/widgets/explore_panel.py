@@ -1,6 +1,6 @@
 """The dock "CalM explore": embedding, raster, traces, trajectories, clusters, codebook."""
 
-from qtpy.QtCore import QSize, Qt
+from qtpy.QtCore import QEvent, QSize, Qt
 from qtpy.QtGui import QResizeEvent
 from qtpy.QtWidgets import (
     QApplication,
@@ -19,6 +19,7 @@ from .colour_key import ColourKey
 from .colouring import colouring_names, colouring_of
 from .decoding_view import DecodingView
 from .dock_content import DockContent
+from .eliding import ElidingCombo, ElidingLabel
 from .mean_traces_view import MeanTracesView
 from .raster_view import RasterView
 from .scatter_view import ScatterView
@@ -27,6 +28,8 @@ from .theme import theme_colours
 from .trajectories_view import TrajectoriesView
 
 EXPLORE_DOCK = "CalM explore"
+_AROUND_TITLE_PX = 20
+_LEAST_CAPTION_PX = 60
 
 
 class ExplorePanel(DockContent):
@@ -39,7 +42,7 @@ class ExplorePanel(DockContent):
         super().__init__()
         self._viewer = viewer
         self._session = session_of(viewer) if session is None else session
-        self.colour_by = QComboBox(objectName="calm_colour_by")
+        self.colour_by = ElidingCombo(objectName="calm_colour_by")
         self.colour_by.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self.colour_by.setMaximumWidth(220)
         self.colour_by.setToolTip(
@@ -65,7 +68,7 @@ class ExplorePanel(DockContent):
             self.codebook,
         )
         self.tabs = QTabWidget()
-        self.caption = QLabel()
+        self.caption = ElidingLabel()
         self.scatter_caption = QLabel()
         self._lay_out()
         self.colour_by.activated.connect(self._on_colour_by)
@@ -91,10 +94,16 @@ class ExplorePanel(DockContent):
             (self.codebook, "Codebook"),
         ):
             self.tabs.addTab(view, title)
+        # Where all titles do not fit they are shortened, not scrolled out of sight.
+        self.tabs.setUsesScrollButtons(False)
+        self.tabs.setElideMode(Qt.TextElideMode.ElideRight)
+        for row in range(self.tabs.count()):
+            self.tabs.setTabToolTip(row, self.tabs.tabText(row))
         self.tabs.setDocumentMode(True)
         self.tabs.tabBar().setDrawBase(False)
         # Beside the tabs, where it costs the plots no height.
         self.tabs.setCornerWidget(self._corner())
+        self.tabs.installEventFilter(self)
         self.tabs.currentChanged.connect(self._show_caption)
         for view in self.views:
             view.told.connect(self._show_caption)
@@ -131,6 +140,12 @@ class ExplorePanel(DockContent):
                 row.addWidget(view.controls)
         return corner
 
+    def eventFilter(self, watched, event) -> bool:
+        """Follow the width of the tabs, which the splitter changes."""
+        if watched is self.tabs and event.type() == QEvent.Type.Resize:
+            self._fit_corner()
+        return super().eventFilter(watched, event)
+
     def release(self) -> None:
         """Stop following session and viewer."""
         for view in self.views:
@@ -163,11 +178,6 @@ class ExplorePanel(DockContent):
         """Page of the help on the view in front."""
         of_view = {self.decoding: "decode", self.codebook: "tokens"}
         return of_view.get(self.tabs.currentWidget(), "embedding")
-
-    def resizeEvent(self, event) -> None:
-        """Fit the caption into the room there is now."""
-        super().resizeEvent(event)
-        self._show_caption()
 
     def sizeHint(self) -> QSize:
         """Ask for a little more than the traces do."""
@@ -205,19 +215,25 @@ class ExplorePanel(DockContent):
         for view in self.views:
             if view.controls is not None:
                 view.controls.setVisible(view is shown)
-        # As much of it as there is room for beside the tabs.
-        room = self.tabs.width() - self.tabs.tabBar().sizeHint().width() - 16
-        if shown.controls is not None:
-            room -= shown.controls.sizeHint().width()
-        elided = self.caption.fontMetrics().elidedText(
-            shown.caption, Qt.TextElideMode.ElideRight, max(0, room)
-        )
-        self.caption.setText(elided)
-        self.caption.setToolTip(shown.caption)
-        self.tabs.cornerWidget().adjustSize()
+        self.caption.setText(shown.caption)
         # Tabs look at the size of their corner only when they are resized.
         size = self.tabs.size()
         QApplication.sendEvent(self.tabs, QResizeEvent(size, size))
+
+    def _fit_corner(self) -> None:
+        """Leave the caption what titles and choices do not need."""
+        bar, controls = self.tabs.tabBar(), self.tabs.currentWidget().controls
+        # The bar's own hint shrinks with its titles.
+        needed = sum(
+            bar.fontMetrics().horizontalAdvance(bar.tabText(row)) + _AROUND_TITLE_PX
+            for row in range(bar.count())
+        )
+        if controls is not None:
+            needed += controls.sizeHint().width() + _AROUND_TITLE_PX
+        left = self.tabs.width() - needed
+        self.caption.setMaximumWidth(max(left, 0))
+        self.caption.setVisible(left > _LEAST_CAPTION_PX)
+        self.tabs.cornerWidget().adjustSize()
 
     def _show_colours(self) -> None:
         """Offer what neurons can be coloured by, and tell what colours mean."""

@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from qtpy.QtWidgets import QApplication, QComboBox, QFileDialog, QHBoxLayout, QPushButton
+from qtpy.QtWidgets import QApplication, QFileDialog, QHBoxLayout, QPushButton
 
 from ..core.errors import CalmError
+from .eliding import ElidingCombo
 from .figure_file import write_figure
 from .job import Job
 from .origin import Origin
@@ -51,7 +52,7 @@ class ExportSection(Section):
             "Save traces, ROIs, behaviour and trials as one npz archive, which CalM opens "
             "again and NumPy reads."
         )
-        self.figure = QComboBox(objectName="calm_figure")
+        self.figure = ElidingCombo(objectName="calm_figure")
         self.figure.setMinimumContentsLength(8)
         self.figure.setToolTip("Which plot to save, as it is seen now.")
         self.save_figure = QPushButton("Save figure...", objectName="calm_save_figure")

@@ -4,7 +4,6 @@ from pathlib import Path
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
-    QComboBox,
     QDoubleSpinBox,
     QFileDialog,
     QFormLayout,
@@ -18,6 +17,7 @@ from qtpy.QtWidgets import (
 )
 
 from ..core.errors import CalmError
+from .eliding import ElidingCombo
 from .job import Job
 from .made_with import Request
 from .model_section import ModelSection
@@ -38,7 +38,7 @@ class FollowedColumn(QWidget):
     def __init__(self, session: Session, job: Job, model: ModelSection) -> None:
         super().__init__()
         self._session, self._job, self._model = session, job, model
-        self.column = QComboBox(objectName="calm_column")
+        self.column = ElidingCombo(objectName="calm_column")
         self.column.setMinimumContentsLength(8)
         self.column.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.column.setToolTip(

@@ -6,6 +6,7 @@ from qtpy.QtWidgets import QComboBox, QHBoxLayout, QTextBrowser, QToolButton, QV
 
 from .dock_content import DockContent
 from .help_pages import START, help_pages, title_of
+from .letter_size import LetterSize
 from .theme import theme_colours
 
 HELP_DOCK = "CalM help"
@@ -24,6 +25,7 @@ class HelpPanel(DockContent):
         self._before: list[str] = []
         self.back = QToolButton(objectName="calm_help_back")
         self.back.setText("Back")
+        LetterSize(self.back, self.back.setFont)
         self.back.setToolTip("The page before.")
         self.back.clicked.connect(self._go_back)
         self.pages = QComboBox(objectName="calm_help_pages")
@@ -34,6 +36,7 @@ class HelpPanel(DockContent):
             self.pages.addItem(title_of(page), page)
         self.pages.activated.connect(lambda _row: self.show_page(self.pages.currentData()))
         self.text = QTextBrowser(objectName="calm_help_text")
+        LetterSize(self.text, self.text.setFont)
         self.text.setOpenLinks(False)
         self.text.anchorClicked.connect(self._follow)
         top = QHBoxLayout()

@@ -3,6 +3,7 @@
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QDialog, QLabel, QToolButton, QVBoxLayout
 
+from .letter_size import LetterSize
 from .shortcuts import Shortcuts
 
 
@@ -12,6 +13,7 @@ class KeysButton(QToolButton):
     def __init__(self, shortcuts: Shortcuts) -> None:
         super().__init__(objectName="calm_keys")
         self.setText("Keys and mouse")
+        LetterSize(self, self.setFont)
         self.setToolTip("List what keys and mouse do on the movie.")
         self.list = QDialog(self, Qt.WindowType.Tool)
         self.list.setWindowTitle("CalM: keys and mouse")

@@ -3,10 +3,12 @@
 from collections.abc import Callable
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QSizePolicy, QWidget
+from qtpy.QtWidgets import QSizePolicy, QWidget
+
+from .eliding import ElidingCombo
 
 
-class LayerCombo(QComboBox):
+class LayerCombo(ElidingCombo):
     """Offers the layers for which `accepts` is true.
 
     Follows layers added, removed, reordered and renamed; keeps the chosen one

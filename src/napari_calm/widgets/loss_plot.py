@@ -7,6 +7,7 @@ import pyqtgraph as pg
 from qtpy.QtCore import QSize, Qt
 from qtpy.QtWidgets import QSizePolicy
 
+from .drawing_pen import drawing_pen, follow_letters
 from .palette import neuron_colour
 from .theme import ThemeColours
 
@@ -22,6 +23,7 @@ class LossPlot(pg.PlotWidget):
         self.setMouseEnabled(x=False, y=False)
         self.setMenuEnabled(False)
         self.hideButtons()
+        follow_letters(self)
         self.training = pg.PlotDataItem()
         self.validation = pg.PlotDataItem()
         self.zero_shot = pg.InfiniteLine(angle=0)
@@ -40,9 +42,9 @@ class LossPlot(pg.PlotWidget):
             axis = self.getAxis(name)
             axis.setTextPen(colours.text)
             axis.setPen(colours.muted)
-        self.training.setPen(pg.mkPen(colours.text, width=1))
-        self.validation.setPen(pg.mkPen(neuron_colour(1), width=3))
-        self.zero_shot.setPen(pg.mkPen(colours.text, width=1, style=Qt.PenStyle.DashLine))
+        self.training.setPen(drawing_pen(colours.text, width=1))
+        self.validation.setPen(drawing_pen(neuron_colour(1), width=3))
+        self.zero_shot.setPen(drawing_pen(colours.text, width=1, style=Qt.PenStyle.DashLine))
 
     def show_curve(
         self, curve: Sequence[dict[str, float]], *, validation: str = "validation_loss"

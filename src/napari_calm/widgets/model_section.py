@@ -9,6 +9,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QPushButton, QSizePolicy
 
 from ..core.progress import Steps
+from .eliding import ElidingCombo
 from .job import Ending, Job, JobReport
 from .made_with import ModelUsed
 from .model_source import Environment, ModelSource, look_around_steps
@@ -36,7 +37,7 @@ class ModelSection(Section):
         self._last_chosen = ""
         # Filled in the worker, said when its job has ended.
         self._stepped_down: list[tuple[str, bool]] = []
-        self.model = QComboBox(objectName="calm_model")
+        self.model = ElidingCombo(objectName="calm_model")
         self.model.setMinimumContentsLength(10)
         self.model.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.model.setToolTip(

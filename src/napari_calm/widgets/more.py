@@ -3,6 +3,8 @@
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFormLayout, QToolButton, QVBoxLayout, QWidget
 
+from .letter_size import LetterSize
+
 
 class More(QWidget):
     """A button "More" that unfolds a form."""
@@ -15,6 +17,7 @@ class More(QWidget):
         self.heading.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.heading.setStyleSheet("QToolButton { border: none; }")
         self.heading.setToolTip("Options that are rarely needed.")
+        LetterSize(self.heading, self.heading.setFont)
         self.body = QWidget()
         self.form = QFormLayout(self.body)
         self.form.setContentsMargins(10, 0, 0, 0)

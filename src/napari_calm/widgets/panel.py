@@ -22,6 +22,7 @@ from .dock_content import DockContent
 from .embedding_section import EmbeddingSection
 from .explore_panel import EXPLORE_DOCK, ExplorePanel
 from .export_section import ExportSection
+from .field_names import name_fields
 from .forecast_section import ForecastSection
 from .help_pages import START
 from .help_panel import HELP_DOCK, HelpPanel
@@ -85,13 +86,16 @@ class CalmPanel(DockContent):
         self._cursor = TimeCursor(viewer, self.session)
         self._picking = RoiPicking(viewer, self.session, self.layers)
         self._lasso = CanvasLasso(viewer, self.session, self.layers)
+        preferences = ColourPreferences(self.session)
+        # A viewer that is closed takes its widgets along without releasing them first.
+        self.destroyed.connect(preferences.close)
         self._couplings = (
             self.layers,
             self._neuron_colours,
             self._cursor,
             self._picking,
             self._lasso,
-            ColourPreferences(self.session),
+            preferences,
         )
         self.traces: TracePanel | None = None
         self.explore: ExplorePanel | None = None
@@ -147,6 +151,8 @@ class CalmPanel(DockContent):
         for section in self._sections:
             section.help_wanted.connect(self.show_help)
         self._lay_out()
+        for section in self._sections:
+            name_fields(section)
         viewer.events.theme.connect(self._on_theme)
         self._on_theme()
         self.session.recording_changed.connect(self.show_traces)

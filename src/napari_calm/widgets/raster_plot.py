@@ -8,6 +8,7 @@ from qtpy.QtCore import QPointF, QRectF, QTimer, Signal
 from qtpy.QtGui import QColor, QImage, QPainter
 from qtpy.QtWidgets import QSizePolicy
 
+from .drawing_pen import drawing_pen, follow_letters
 from .palette import neuron_colour
 from .seeking_box import SeekingBox
 from .session_view import LEAST_HEIGHT_PX
@@ -138,6 +139,7 @@ class RasterPlot(pg.PlotWidget):
         self.setMinimumHeight(LEAST_HEIGHT_PX)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
         self.hideButtons()
+        follow_letters(self)
         self.invertY(True)
         self._image = pg.ImageItem(axisOrder="row-major")
         self._image.setLevels((LOW_Z, HIGH_Z))
@@ -163,7 +165,7 @@ class RasterPlot(pg.PlotWidget):
         ends = [QColor(name).getRgb()[:3] for name in (colours.background, colours.text)]
         shades = np.linspace(*ends, _SHADES).round().astype(np.uint8)
         self._image.setLookupTable(shades)
-        self._cursor.setPen(pg.mkPen(colours.warning, width=1.5))
+        self._cursor.setPen(drawing_pen(colours.warning, width=1.5))
 
     def show_rows(
         self, levels: TraceLevels, rows: SortedNeurons, frame_rate_hz: float, *, anew: bool

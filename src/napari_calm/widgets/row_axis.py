@@ -1,8 +1,10 @@
 """Names at the side of a plot, as many as there is room for."""
 
 import pyqtgraph as pg
+from qtpy.QtGui import QFontMetricsF
 
 _LEAST_APART_PX = 11.0
+_LEAST_APART_LINES = 0.75  # of a line of the axis' font, where that is larger
 
 
 class RowAxis(pg.AxisItem):
@@ -22,9 +24,13 @@ class RowAxis(pg.AxisItem):
     def tickValues(self, low: float, high: float, size: float) -> list:
         """Return places that are in view and far enough from one another."""
         pixels = size / max(high - low, 1e-9)
+        least = _LEAST_APART_PX
+        if self.style["tickFont"] is not None:
+            line = QFontMetricsF(self.style["tickFont"]).height()
+            least = max(least, _LEAST_APART_LINES * line)
         shown: list[float] = []
         for place in sorted(self._names, reverse=True):
-            is_free = not shown or (shown[-1] - place) * pixels >= _LEAST_APART_PX
+            is_free = not shown or (shown[-1] - place) * pixels >= least
             if low <= place <= high and is_free:
                 shown.append(place)
         return [(1.0, shown)]

@@ -5,6 +5,7 @@ import pyqtgraph as pg
 from qtpy.QtWidgets import QSizePolicy
 
 from .decoded_plot import DECODED_RGB
+from .drawing_pen import drawing_pen, follow_letters
 from .session_view import LEAST_HEIGHT_PX
 from .theme import ThemeColours
 
@@ -27,6 +28,7 @@ class ScorePlot(pg.PlotWidget):
         self.setMinimumWidth(150)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
         self.hideButtons()
+        follow_letters(self)
         self.setMouseEnabled(x=False, y=False)
         self._colours: ThemeColours | None = None
         self._decoding = None
@@ -96,7 +98,7 @@ class ScorePlot(pg.PlotWidget):
     def _interval(self, score, y: float, colour) -> None:
         if np.isfinite([score.low, score.high]).all():
             line = pg.PlotDataItem(
-                [score.low, score.high], [y, y], pen=pg.mkPen(colour, width=2)
+                [score.low, score.high], [y, y], pen=drawing_pen(colour, width=2)
             )
             self.addItem(line)
 

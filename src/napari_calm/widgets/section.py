@@ -11,6 +11,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from .letter_size import LetterSize
+
 
 class Section(QWidget):
     """A heading that folds its content, a form of fields, and a line for the result.
@@ -41,6 +43,8 @@ class Section(QWidget):
         self.ask.setAccessibleName(f"Help on {title}")
         self.ask.setToolTip(f"Help on {title} (F1).")
         self.ask.clicked.connect(lambda: self.help_wanted.emit(self.help_page))
+        for button in (self.heading, self.ask):
+            LetterSize(button, button.setFont)
         self.body = QWidget()
         self.form = QFormLayout(self.body)
         self.form.setContentsMargins(6, 0, 2, 4)

@@ -2,10 +2,11 @@
 
 import numpy as np
 from qtpy.QtCore import QSize, QTimer
-from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QVBoxLayout
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout
 
 from .bands import NO_BAND, Band, band_names, band_of
 from .dock_content import DockContent
+from .eliding import ElidingCombo
 from .find_neuron import FindNeuron
 from .layers import forecast_error
 from .palette import neuron_colour, token_colours
@@ -45,7 +46,7 @@ class TracePanel(DockContent):
         self.legend = QLabel()
         self.legend.setWordWrap(True)
         self.find = FindNeuron(viewer, self._session)
-        self.band = QComboBox(objectName="calm_band")
+        self.band = ElidingCombo(objectName="calm_band")
         self.band.setMaximumWidth(150)
         self.band.setToolTip("A behaviour or trial column as a band under the traces.")
         self._scrub = QTimer(self)

@@ -8,6 +8,7 @@ from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtWidgets import QSizePolicy
 
 from .bands import Band
+from .drawing_pen import drawing_pen, follow_letters
 from .palette import is_faint
 from .row_axis import RowAxis
 from .seeking_box import SeekingBox
@@ -111,6 +112,7 @@ class TracePlot(pg.PlotWidget):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
         self.hideButtons()
         self.stack = TraceStack()
+        follow_letters(self)
         self._cursor = pg.InfiniteLine(angle=90, movable=False)
         self._scale_bar = pg.PlotDataItem()
         self._scale_text = pg.TextItem(anchor=(1, 0.5))
@@ -133,8 +135,8 @@ class TracePlot(pg.PlotWidget):
             axis = self.getAxis(name)
             axis.setTextPen(colours.text)
             axis.setPen(colours.muted)
-        self._cursor.setPen(pg.mkPen(colours.text, width=1.5))
-        self._scale_bar.setPen(pg.mkPen(colours.text, width=2))
+        self._cursor.setPen(drawing_pen(colours.text, width=1.5))
+        self._scale_bar.setPen(drawing_pen(colours.text, width=2))
         self._scale_text.setColor(colours.text)
         self.show_picture(self._picture)
 
@@ -175,7 +177,7 @@ class TracePlot(pg.PlotWidget):
             names[low + 0.4 * height] = picture.band.name
         self._names.set_names(names)
         if picture.start_s is not None:
-            pen = pg.mkPen(self._text_colour, width=1, style=Qt.PenStyle.DashLine)
+            pen = drawing_pen(self._text_colour, width=1, style=Qt.PenStyle.DashLine)
             self.addItem(pg.InfiniteLine(picture.start_s, angle=90, pen=pen))
         for item in (self._cursor, self._scale_bar, self._scale_text):
             self.addItem(item, ignoreBounds=True)
@@ -278,7 +280,7 @@ class TracePlot(pg.PlotWidget):
         return pg.PlotDataItem(
             fan.time_s[: len(fan.error)],
             fan.error + base,
-            pen=pg.mkPen(fill, width=1),
+            pen=drawing_pen(fill, width=1),
             fillLevel=base,
             brush=fill,
         )

@@ -4,6 +4,7 @@ import numpy as np
 from qtpy.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLabel, QVBoxLayout
 
 from .colour_key import ColourKey
+from .eliding import ElidingCombo
 from .frame_colours import TIME, frame_colours, kind_colours
 from .recording_columns import columns_of
 from .session import Session
@@ -32,7 +33,7 @@ class TrajectoriesView(SessionView):
         self.hint.setWordWrap(True)
         self.plane = QComboBox(objectName="calm_plane")
         self.plane.setToolTip("Which two principal components are shown.")
-        self.colour_by = QComboBox(objectName="calm_path_colour")
+        self.colour_by = ElidingCombo(objectName="calm_path_colour")
         self.colour_by.setToolTip("What the path is coloured by.")
         for combo in (self.plane, self.colour_by):
             combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)

@@ -8,6 +8,7 @@ from qtpy.QtCore import QPointF, Qt, Signal
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QSizePolicy
 
+from .drawing_pen import drawing_pen, follow_letters
 from .plain_points import PlainPoints
 from .session_view import LEAST_HEIGHT_PX
 from .theme import ThemeColours
@@ -83,6 +84,7 @@ class TrajectoryPlot(pg.PlotWidget):
         self.setMinimumSize(150, LEAST_HEIGHT_PX)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
         self.hideButtons()
+        follow_letters(self)
         for name in ("bottom", "left"):
             self.getAxis(name).setStyle(showValues=False, tickLength=0)
         self._line = pg.PlotCurveItem(connect="finite")
@@ -107,9 +109,9 @@ class TrajectoryPlot(pg.PlotWidget):
             axis.setPen(colours.muted)
         line = QColor(colours.muted)
         line.setAlpha(120)
-        self._line.setPen(pg.mkPen(line, width=1))
-        self._tail.setPen(pg.mkPen(colours.text, width=2.5))
-        self.now.setPen(pg.mkPen(colours.text, width=2.5))
+        self._line.setPen(drawing_pen(line, width=1))
+        self._tail.setPen(drawing_pen(colours.text, width=2.5))
+        self.now.setPen(drawing_pen(colours.text, width=2.5))
         self.now.setBrush(pg.mkBrush(colours.background))
         self._label_axes()
 
@@ -182,8 +184,8 @@ class TrajectoryPlot(pg.PlotWidget):
 def _drawn(average: Average) -> tuple:
     """Return a thick line that begins with a disc."""
     path = average.path[:, np.isfinite(average.path).all(axis=0)]
-    line = pg.PlotCurveItem(*path, pen=pg.mkPen(average.colour, width=4))
+    line = pg.PlotCurveItem(*path, pen=drawing_pen(average.colour, width=4))
     disc = PlainPoints(
-        *path[:, :1], size=12, brush=pg.mkBrush(average.colour), pen=pg.mkPen("w", width=1.5)
+        *path[:, :1], size=12, brush=pg.mkBrush(average.colour), pen=drawing_pen("w", width=1.5)
     )
     return line, disc
