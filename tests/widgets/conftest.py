@@ -40,6 +40,14 @@ def log_apart():
     QStandardPaths.setTestModeEnabled(False)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def label_colours_ready():
+    """Let no test share Python's list of warnings with the thread that compiles."""
+    from napari_calm.widgets.label_colours import prepare_label_colours
+
+    prepare_label_colours().join()
+
+
 @pytest.fixture
 def recording():
     return random_recording(footprints=square_rois())

@@ -16,7 +16,7 @@ def test_every_section_and_view_has_a_page(panel, recording):
     panel.session.set_recording(recording)
     panel.show_explore()
     wanted = [section.help_page for section in panel._sections]
-    assert len(set(wanted)) == 8
+    assert len(set(wanted)) == 9
     explore = panel.explore
     for row in range(explore.tabs.count()):
         explore.tabs.setCurrentIndex(row)
@@ -55,6 +55,7 @@ def test_what_pages_call_by_name_is_in_the_window(panel):
         "export": ("Copy as Python", "Copy as command", "Save session", "Save figure"),
         "tokens": ("Tokenise", "Codebook"),
         "model": ("Unload",),
+        "pretrain": ("Use this model",),
         "index": ("Guided tour",),
     }
     for page, names in named.items():
