@@ -15,9 +15,12 @@ from pathlib import Path
 
 import napari
 from PIL import Image
-from qtpy.QtWidgets import QScrollArea, QWidget
+from qtpy.QtCore import QEvent, QPointF, Qt
+from qtpy.QtGui import QMouseEvent
+from qtpy.QtWidgets import QApplication, QScrollArea, QWidget
 
 from napari_calm.widgets.demo import press, settle, wait_until
+from napari_calm.widgets.embedding_plot import EmbeddingPlot
 from napari_calm.widgets.panel import CalmPanel
 
 THEMES = ("dark", "light")
@@ -35,6 +38,25 @@ def scroll_to(panel: CalmPanel, widget: QWidget) -> None:
     settle(0.2)
     scroll.verticalScrollBar().setValue(
         widget.mapTo(scroll.widget(), widget.rect().topLeft()).y()
+    )
+
+
+def hover_over(plot: EmbeddingPlot, neuron: int) -> None:
+    """Move the mouse over the point of a neuron."""
+    across, up = plot.neurons.getData()
+    at = QPointF(across[neuron], up[neuron])
+    place = plot.mapFromScene(plot.getViewBox().mapViewToScene(at))
+    button = Qt.MouseButton.NoButton
+    QApplication.sendEvent(
+        plot.viewport(),
+        QMouseEvent(
+            QEvent.Type.MouseMove,
+            QPointF(place),
+            QPointF(plot.viewport().mapToGlobal(place)),
+            button,
+            button,
+            Qt.KeyboardModifier.NoModifier,
+        ),
     )
 
 
@@ -81,11 +103,24 @@ def views(panel: CalmPanel, model_name: str) -> Iterator[str]:
     yield "trajectories"
     explore.tabs.setCurrentWidget(explore.table)
     yield "cluster_table"
+    explore.tabs.setCurrentWidget(explore.raster)
+    hover_over(explore.scatter.plot, neuron=7)
+    yield "hover"
+    explore.scatter.plot.leaveEvent(QEvent(QEvent.Type.Leave))
+    panel.decode.variable.setCurrentText("cue")
+    panel.decode.choices.shifts.setValue(5)
+    press(panel, panel.decode.decode)
+    scroll_to(panel, panel.decode)
+    yield "decoding"
     panel.show_codebook()
     wait_until(lambda: explore.codebook.shapes is not None, "codebook")
     session.set_code(int(session.tokens.tokens[session.selection[0], 120]))
     scroll_to(panel, panel.export)
     yield "codebook"
+    panel.pretrain.heading.setChecked(True)
+    scroll_to(panel, panel.pretrain)
+    yield "pretrain"
+    panel.pretrain.heading.setChecked(False)
     panel.forecast.ask.click()
     scroll_to(panel, panel.forecast)
     yield "help"
