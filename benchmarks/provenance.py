@@ -4,11 +4,9 @@ import os
 import platform
 import subprocess
 from datetime import date
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-import torch
 
 
 def provenance() -> dict[str, Any]:
@@ -24,6 +22,7 @@ def provenance() -> dict[str, Any]:
         "date": date.today().isoformat(),
         "commit": commit.stdout.strip() or "unknown",
         "machine": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores",
-        "torch": torch.__version__,
-        "numpy": np.__version__,
+        # Of the packages as installed: one benchmark measures the import of torch.
+        "torch": version("torch"),
+        "numpy": version("numpy"),
     }
