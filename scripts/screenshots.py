@@ -26,7 +26,7 @@ from napari_calm.widgets.panel import CalmPanel
 THEMES = ("dark", "light")
 SIZES = ((1600, 1000), (1280, 800))
 SHOWN_IN_DOCS = {
-    "dark_1600x1000": ("forecast", "clusters", "trajectories", "codebook"),
+    "dark_1600x1000": ("forecast", "clusters", "trajectories", "codebook", "decoding", "tour"),
     "light_1280x800": ("forecast", "empty"),
 }
 _MOST_BYTES = 300_000
@@ -157,7 +157,9 @@ def keep_small(pictures: list[Path], folder: Path, wanted: Callable[[Path], bool
     """Copy the wanted pictures into `folder`, each below 300 kB."""
     folder.mkdir(parents=True, exist_ok=True)
     for path in filter(wanted, pictures):
-        small = folder / path.name
+        theme, size, _, name = path.stem.split("_", 3)
+        # Without the number, which changes when a view is added before it.
+        small = folder / f"{theme}_{size}_{name}.png"
         Image.open(path).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(
             small, optimize=True
         )
