@@ -1,3 +1,4 @@
+import gc
 from types import SimpleNamespace
 
 import numpy as np
@@ -46,6 +47,18 @@ def label_colours_ready():
     from napari_calm.widgets.label_colours import prepare_label_colours
 
     prepare_label_colours().join()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def what_stays_is_not_searched(label_colours_ready):
+    """Spare Python's garbage collector, which each viewer calls, the libraries themselves."""
+    import sklearn.cluster  # noqa: F401
+    import torch  # noqa: F401
+
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture

@@ -42,11 +42,28 @@ def with_head(panel, monkeypatch):
     return panel
 
 
+@pytest.fixture(scope="module")
+def fitted():
+    """Hold the fit that the first test which needs one has made."""
+    return []
+
+
 @pytest.fixture
-def adapted(with_head, press):
-    report = press(with_head, with_head.adapt.adapt)
+def adapted(with_head, press, fitted, monkeypatch):
+    """Return the panel after its button has adapted; fitted once for all tests."""
+    from napari_calm.train import adapt
+
+    def steps_of_before(*_args, **_choices):
+        yield Progress(1, 1, "fitted before")
+        return fitted[0]
+
+    with monkeypatch.context() as patched:
+        if fitted:
+            patched.setattr(adapt, "adapt_steps", steps_of_before)
+        report = press(with_head, with_head.adapt.adapt)
     assert report.ending is Ending.DONE, report.message
     assert with_head.session.adaptation.helped
+    fitted[:] = [with_head.session.adaptation]
     return with_head
 
 
