@@ -76,7 +76,7 @@ def forecast_skill(recording: Recording, forecast: Forecast) -> ForecastSkill | 
     """Score one forecast where the recording says what happened.
 
     The references are fitted on the frames before the forecast's start. Frames past the end
-    of the recording are left out.
+    of the recording are left out, and so are neurons without a forecast.
 
     Returns
     -------
@@ -93,13 +93,14 @@ def forecast_skill(recording: Recording, forecast: Forecast) -> ForecastSkill | 
             f"skill: the forecast has {forecast.n_neurons} neurons, {recording.name} has "
             f"{recording.n_neurons}."
         )
-    traces = smooth_causally(recording.traces, forecast.smoothing_alpha)
+    known = forecast.known
+    traces = smooth_causally(recording.traces[known], forecast.smoothing_alpha)
     history = traces[:, : forecast.start_frame]
     truth = traces[:, forecast.start_frame :][:, : forecast.horizon_frames]
     n_known = truth.shape[1]
     if n_known == 0:
         return None
-    forecasts = {MODEL: forecast.mean[:, :n_known]} | {
+    forecasts = {MODEL: forecast.mean[known, :n_known]} | {
         name: baseline(history, n_known) for name, baseline in BASELINES.items()
     }
     deviation = history.std(axis=1, dtype=np.float64)
@@ -110,7 +111,7 @@ def forecast_skill(recording: Recording, forecast: Forecast) -> ForecastSkill | 
     mse = [
         (((values - truth)[scored] / scale) ** 2).mean(axis=0) for values in forecasts.values()
     ]
-    low, high = forecast.quantiles[0], forecast.quantiles[-1]
+    low, high = forecast.quantiles[0][known], forecast.quantiles[-1][known]
     inside = (truth >= low[:, :n_known]) & (truth <= high[:, :n_known])
     has_band = bool((high > low).any())
     return ForecastSkill(

@@ -17,15 +17,19 @@ from .options import (
     Device,
     DropUnusable,
     FrameRate,
+    LeaveOut,
     Model,
     Plane,
     Rois,
     Transpose,
     load_adapted,
     read_with_bar,
+    without,
 )
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from ..core.recording import Recording
     from ..decoding.settings import Blocks, Head, Settings
     from ..decoding.target import AngleUnit, Kind
@@ -118,6 +122,7 @@ def decode(
     rois: Rois = None,
     drop_unusable: DropUnusable = False,
     cells_only: CellsOnly = False,
+    leave_out: LeaveOut = None,
     channel: Channel = None,
     plane: Plane = None,
     transpose: Transpose = None,
@@ -140,7 +145,6 @@ def decode(
         shifts,
         seed,
     )
-    loaded = load_adapted(model, adaptation, device)
     read = [
         read_with_bar(
             path,
@@ -154,15 +158,22 @@ def decode(
         )
         for path in recordings
     ]
+    used = [without(recording, leave_out) for recording in read]
+    parts = [
+        recording if rows is None else recording.select(rows)
+        for recording, rows in zip(read, used, strict=True)
+    ]
+    part = parts[0] if used[0] is not None else None
+    loaded = load_adapted(model, adaptation, device, part)
     if apply is not None:
-        for path, recording in zip(recordings, read, strict=True):
+        for path, recording in zip(recordings, parts, strict=True):
             where = None if out is None else _named(out, path.stem, len(recordings))
             _apply(loaded, recording, apply, where)
         return
     if len(read) > 1:
-        _fit_to_several(loaded, read, names[0], kind, settings, save)
+        _fit_to_several(loaded, parts, names[0], kind, settings, save)
         return
-    _decode(loaded, read[0], names, kind, unit, settings, out, save)
+    _decode(loaded, read[0], used[0], names, kind, unit, settings, out, save)
 
 
 def _check(
@@ -200,7 +211,8 @@ def _check(
 
 def _decode(
     model: "CalmModel",
-    recording: "Recording",
+    whole: "Recording",
+    used: "np.ndarray | None",
     names: list[str],
     kind: str,
     unit: str,
@@ -215,6 +227,7 @@ def _decode(
     from ..decoding.states import represent_frames_steps
     from ..decoding.target import read_target
 
+    recording = whole if used is None else whole.select(used)
     for name in names:
         target = read_target(
             recording, name, kind=cast("Kind", kind), unit=cast("AngleUnit", unit)
@@ -239,7 +252,8 @@ def _decode(
             print_table(shares, "Share of each true class that was read as")
         results.print(found.verdict())
         if out is not None:
-            for path in write_decoding(found, _named(out, name, len(names))):
+            told = found if used is None else found.among(whole, used)
+            for path in write_decoding(told, _named(out, name, len(names)), whole.accepted):
                 results.print(f"wrote {path}")
         if save is not None:
             path = save_decoder(found.decoder, _named(save, name, len(names)))

@@ -16,6 +16,7 @@ from .options import (
     Device,
     DropUnusable,
     FrameRate,
+    LeaveOut,
     Model,
     Out,
     Plane,
@@ -24,6 +25,7 @@ from .options import (
     Transpose,
     load_adapted,
     read_with_bar,
+    without,
 )
 
 if TYPE_CHECKING:
@@ -72,6 +74,7 @@ def embed(
     rois: Rois = None,
     drop_unusable: DropUnusable = False,
     cells_only: CellsOnly = False,
+    leave_out: LeaveOut = None,
     channel: Channel = None,
     plane: Plane = None,
     transpose: Transpose = None,
@@ -80,6 +83,7 @@ def embed(
     from ..explore.embed import embed_steps
     from ..explore.files import write_embedding
     from ..explore.neuron_map import check_umap, pca_map, umap_map
+    from ..io.accepted_column import with_accepted
     from ..io.tables import write_table
 
     check_output(out, ".npz", ".csv", ".parquet", reads=[recording, rois])
@@ -87,7 +91,6 @@ def embed(
         raise CalmError(f"--map: found {map_name!r}; expected pca or umap.")
     if map_name == "umap":
         check_umap()
-    loaded = load_adapted(model, adaptation, device)
     read = read_with_bar(
         recording,
         frame_rate,
@@ -98,19 +101,24 @@ def embed(
         plane=plane,
         transpose=transpose,
     )
+    used = without(read, leave_out)
+    part = read if used is None else read.select(used)
+    loaded = load_adapted(model, adaptation, device, part if used is not None else None)
     made = run_with_bar(
-        embed_steps(loaded, read, source=cast("Source", source), columns=column, seed=seed)
+        embed_steps(loaded, part, source=cast("Source", source), columns=column, seed=seed)
     )
+    if used is not None:
+        made = made.among(read, used)
     if out.suffix.lower() != ".npz":
         layout = umap_map(made, seed=seed) if map_name == "umap" else pca_map(made)
         table = made.table()
         table.insert(2, "x", layout.points[:, 0])
         table.insert(3, "y", layout.points[:, 1])
-        write_table(table, out)
+        write_table(with_accepted(table, read.accepted), out)
     else:
-        write_embedding(made, out)
+        write_embedding(made, out, read.accepted)
     results.print(
-        f"wrote {out}: {made.n_neurons} neurons x {made.vectors.shape[1]} dimensions of "
+        f"wrote {out}: {part.n_neurons} neurons x {made.vectors.shape[1]} dimensions of "
         f"{made.source} by {made.model_name}"
     )
 
@@ -153,6 +161,7 @@ def cluster(
     rois: Rois = None,
     drop_unusable: DropUnusable = False,
     cells_only: CellsOnly = False,
+    leave_out: LeaveOut = None,
     channel: Channel = None,
     plane: Plane = None,
     transpose: Transpose = None,
@@ -162,7 +171,6 @@ def cluster(
     from ..explore.files import write_clusters
 
     check_output(out, ".npz", ".csv", ".parquet", reads=[recording, rois])
-    loaded = load_adapted(model, adaptation, device)
     read = read_with_bar(
         recording,
         frame_rate,
@@ -173,10 +181,13 @@ def cluster(
         plane=plane,
         transpose=transpose,
     )
+    used = without(read, leave_out)
+    part = read if used is None else read.select(used)
+    loaded = load_adapted(model, adaptation, device, part if used is not None else None)
     made = run_with_bar(
         cluster_steps(
             loaded,
-            read,
+            part,
             n_clusters=clusters,
             method=cast("Method", method),
             setting=setting,
@@ -187,7 +198,9 @@ def cluster(
             seed=seed,
         )
     )
-    write_clusters(made, out)
+    if used is not None:
+        made = made.among(read, used)
+    write_clusters(made, out, read.accepted)
     if made.n_clusters:
         shown = made.summary()
         # Shares of selective members are in the file; the table has to fit a screen.
@@ -195,7 +208,7 @@ def cluster(
         print_table(shown, "Clusters; columns: share of variance explained, less chance")
     results.print(made.verdict())
     results.print(
-        f"wrote {out}: {made.n_neurons} neurons in {made.n_clusters} clusters by {made.method} "
+        f"wrote {out}: {part.n_neurons} neurons in {made.n_clusters} clusters by {made.method} "
         f"on {made.source} of {made.model_name}"
     )
 
@@ -222,6 +235,7 @@ def selectivity(
     rois: Rois = None,
     drop_unusable: DropUnusable = False,
     cells_only: CellsOnly = False,
+    leave_out: LeaveOut = None,
     channel: Channel = None,
     plane: Plane = None,
     transpose: Transpose = None,
@@ -229,6 +243,7 @@ def selectivity(
     """Say which neurons follow which behaviour or trial column: d', p and q of each."""
     from ..explore.columns import find_column, telling_columns
     from ..explore.selectivity import feature_table, selectivity_steps
+    from ..io.accepted_column import with_accepted
     from ..io.tables import write_table
 
     check_output(out, ".csv", ".parquet", reads=[recording, rois])
@@ -242,7 +257,9 @@ def selectivity(
         plane=plane,
         transpose=transpose,
     )
-    names = column or telling_columns(read)
+    used = without(read, leave_out)
+    part = read if used is None else read.select(used)
+    names = column or telling_columns(part)
     if not names:
         raise CalmError(
             f"{recording}: there is no behaviour or trial column to test. It takes columns of "
@@ -250,9 +267,9 @@ def selectivity(
         )
     found = []
     for name in names:
-        per_trial = find_column(read, name).per_trial
+        per_trial = find_column(part, name).per_trial
         steps = selectivity_steps(
-            read,
+            part,
             name,
             bins=bins,
             draws=draws,
@@ -260,7 +277,8 @@ def selectivity(
             seed=seed,
         )
         try:
-            found.append(run_with_bar(steps))
+            one = run_with_bar(steps)
+            found.append(one if used is None else one.among(read, used))
         except CalmError as error:
             if column:
                 raise
@@ -268,7 +286,7 @@ def selectivity(
             results.print(f"left out: {error}")
     if not found:
         raise CalmError(f"{recording}: none of the columns {', '.join(names)} can be tested.")
-    write_table(feature_table(found), out)
+    write_table(with_accepted(feature_table(found), read.accepted), out)
     for one in found:
         results.print(one.verdict())
-    results.print(f"wrote {out}: {read.n_neurons} neurons, {len(found)} columns")
+    results.print(f"wrote {out}: {part.n_neurons} neurons, {len(found)} columns")

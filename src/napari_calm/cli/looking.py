@@ -17,13 +17,16 @@ from .options import (
     Device,
     DropUnusable,
     FrameRate,
+    LeaveOut,
     Model,
     Out,
     Plane,
     RecordingPath,
     Rois,
     Transpose,
+    load_adapted,
     read_with_bar,
+    without,
 )
 
 if TYPE_CHECKING:
@@ -72,6 +75,7 @@ def tokenize(
     rois: Rois = None,
     drop_unusable: DropUnusable = False,
     cells_only: CellsOnly = False,
+    leave_out: LeaveOut = None,
     channel: Channel = None,
     plane: Plane = None,
     transpose: Transpose = None,
@@ -92,10 +96,14 @@ def tokenize(
         plane=plane,
         transpose=transpose,
     )
-    tokens = run_with_bar(loaded.tokenize_steps(source))
-    write_tokens(tokens, out)
+    used = without(source, leave_out)
+    part = source if used is None else source.select(used)
+    tokens = run_with_bar(loaded.tokenize_steps(part))
+    if used is not None:
+        tokens = tokens.among(source, used)
+    write_tokens(tokens, out, source.accepted)
     results.print(
-        f"wrote {out}: {tokens.n_neurons} neurons x {tokens.tokens.shape[1]} tokens of "
+        f"wrote {out}: {part.n_neurons} neurons x {tokens.tokens.shape[1]} tokens of "
         f"{tokens.token_duration_s:.3g} s, {tokens.used_codes} of {tokens.n_codes} codes used"
     )
 
@@ -136,6 +144,7 @@ def forecast(
     rois: Rois = None,
     drop_unusable: DropUnusable = False,
     cells_only: CellsOnly = False,
+    leave_out: LeaveOut = None,
     channel: Channel = None,
     plane: Plane = None,
     transpose: Transpose = None,
@@ -143,13 +152,8 @@ def forecast(
     """Forecast every neuron from a start frame, and score it where the truth is known."""
     from ..analysis.skill import forecast_skill
     from ..io.results import write_forecast
-    from ..model.adaptation import load_adaptation
-    from ..model.checkpoint import load_model
 
     check_output(out, ".npz", ".csv", ".parquet", reads=[recording, rois])
-    loaded = load_model(model, device)
-    if adaptation is not None:
-        loaded = load_adaptation(adaptation).apply(loaded)
     source = read_with_bar(
         recording,
         frame_rate,
@@ -160,9 +164,12 @@ def forecast(
         plane=plane,
         transpose=transpose,
     )
+    used = without(source, leave_out)
+    part = source if used is None else source.select(used)
+    loaded = load_adapted(model, adaptation, device, part if used is not None else None)
     made = run_with_bar(
         loaded.forecast_steps(
-            source,
+            part,
             start_frame=start_frame,
             horizon_frames=horizon_frames,
             samples=samples,
@@ -170,7 +177,9 @@ def forecast(
             expectation=cast("Expectation", expectation),
         )
     )
-    write_forecast(made, out)
+    if used is not None:
+        made = made.among(source, used)
+    write_forecast(made, out, source.accepted)
     skill = forecast_skill(source, made)
     if skill is None:
         results.print(
@@ -185,6 +194,6 @@ def forecast(
         print_table(skill.table(), "Mean squared error, in units of each neuron's variance")
         results.print(skill.verdict())
     results.print(
-        f"wrote {out}: {made.n_neurons} neurons x {made.horizon_frames} frames from "
+        f"wrote {out}: {part.n_neurons} neurons x {made.horizon_frames} frames from "
         f"{made.start_s:.2f} s on, {len(made.samples)} samples of {made.model_name}"
     )

@@ -15,12 +15,14 @@ from .options import (
     Device,
     DropUnusable,
     FrameRate,
+    LeaveOut,
     Model,
     Plane,
     RecordingPath,
     Rois,
     Transpose,
     read_with_bar,
+    without,
 )
 
 
@@ -150,6 +152,7 @@ def adapt(
     rois: Rois = None,
     drop_unusable: DropUnusable = False,
     cells_only: CellsOnly = False,
+    leave_out: LeaveOut = None,
     channel: Channel = None,
     plane: Plane = None,
     transpose: Transpose = None,
@@ -170,6 +173,9 @@ def adapt(
         plane=plane,
         transpose=transpose,
     )
+    used = without(source, leave_out)
+    if used is not None:
+        source = source.select(used)
     found = run_with_bar(adapt_steps(loaded, source, until_frame=until_frame, seed=seed))
     found.save(out)
     results.print(found.verdict())

@@ -1,11 +1,14 @@
 """Arguments and options that several commands share."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import numpy as np
 import typer
 
+from ..core.errors import CalmError
 from ..core.recording import Recording
 from .console import messages, run_with_bar
 
@@ -13,6 +16,8 @@ if TYPE_CHECKING:
     from ..model.calm import CalmModel
 
 DEFAULT_MODEL = "calm-mini"
+REJECTED = "rejected"
+_SPAN = re.compile(r"(\d+)(?:-(\d+))?")
 
 RecordingPath = Annotated[
     Path,
@@ -37,7 +42,20 @@ DropUnusable = Annotated[
     bool, typer.Option(help="Leave out neurons whose traces are constant or hold NaN.")
 ]
 CellsOnly = Annotated[
-    bool, typer.Option(help="suite2p, CaImAn, NWB: only ROIs accepted as cells.")
+    bool,
+    typer.Option(
+        help="suite2p, CaImAn, NWB: read only ROIs accepted as cells, numbered anew from 0; "
+        "--leave-out rejected keeps the numbers."
+    ),
+]
+LeaveOut = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NEURONS",
+        help="Neurons to leave out as if they had not been recorded: their numbers from 0 "
+        "('3,7,20-25'), 'rejected' for those that the file does not accept as cells, or both "
+        "('rejected,7'). The others keep their numbers; results say which are missing.",
+    ),
 ]
 Model = Annotated[
     str, typer.Option(metavar="NAME|FOLDER", help="A bundled model or a checkpoint folder.")
@@ -111,10 +129,47 @@ def read_with_bar(
     return recording
 
 
-def load_adapted(name: str, adaptation: Path | None, device: str) -> "CalmModel":
-    """Load a model, adapted where there is a file of it."""
+def without(recording: Recording, leave_out: str | None) -> np.ndarray | None:
+    """Return which neurons `--leave-out` leaves, (neurons,) of bool; None for all.
+
+    Raises
+    ------
+    CalmError
+        If it is not understood, names a neuron that does not exist, asks for a judgement that
+        the file does not have, or leaves none.
+    """
+    if leave_out is None:
+        return None
+    wanted: set[int] = set()
+    for part in leave_out.replace(" ", "").split(","):
+        found = _SPAN.fullmatch(part)
+        if part == REJECTED:
+            if recording.accepted is None:
+                raise CalmError(
+                    f"--leave-out {REJECTED}: {recording.source or recording.name} does not "
+                    "say which ROIs are cells. Give the numbers of the neurons."
+                )
+            wanted |= set(np.flatnonzero(~recording.accepted).tolist())
+        elif found:
+            first, last = int(found[1]), int(found[2] or found[1])
+            wanted |= set(range(first, min(last, recording.n_neurons) + 1))
+        else:
+            raise CalmError(
+                f"--leave-out: found {part!r}; expected numbers of neurons from 0, ranges and "
+                f"'{REJECTED}', such as 3,7,20-25."
+            )
+    return recording.all_but(sorted(wanted)) if wanted else None
+
+
+def load_adapted(
+    name: str, adaptation: Path | None, device: str, part: Recording | None = None
+) -> "CalmModel":
+    """Load a model, adapted where there is a file of it, to a part of the neurons if given."""
     from ..model.adaptation import load_adaptation
     from ..model.checkpoint import load_model
 
     loaded = load_model(name, device)
-    return loaded if adaptation is None else load_adaptation(adaptation).apply(loaded)
+    if adaptation is None:
+        return loaded
+    fitted = load_adaptation(adaptation)
+    return (fitted if part is None else fitted.select(part.roi_labels)).apply(loaded)

@@ -1,11 +1,15 @@
 """What the model says about the frames after a start frame."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .errors import CalmError
 from .token_map import checked_roi_labels
+
+if TYPE_CHECKING:
+    from .recording import Recording
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -15,7 +19,8 @@ class Forecast:
     Parameters
     ----------
     mean : numpy.ndarray, (neurons, horizon_frames)
-        Expected trace in dF/F, on the recording's own time base.
+        Expected trace in dF/F, on the recording's own time base. All NaN, here and in the
+        other arrays, for a neuron that was left out.
     quantiles : numpy.ndarray, (levels, neurons, horizon_frames)
         dF/F; level i is ``quantile_levels[i]``.
     quantile_levels : numpy.ndarray, (levels,)
@@ -60,8 +65,6 @@ class Forecast:
     def __post_init__(self) -> None:
         for name in ("mean", "quantiles", "quantile_levels", "samples", "centre", "scale"):
             value = np.asarray(getattr(self, name), dtype=np.float32)
-            if not np.isfinite(value).all():
-                raise CalmError(f"forecast: {name} holds values that are not finite.")
             object.__setattr__(self, name, value)
         if self.mean.ndim != 2:
             raise CalmError(
@@ -78,6 +81,19 @@ class Forecast:
                 raise CalmError(
                     f"forecast: {name} has shape {getattr(self, name).shape}; expected {shape}."
                 )
+        known = self.known
+        whole = {
+            "mean": self.mean[known],
+            "quantiles": self.quantiles[:, known],
+            "quantile_levels": self.quantile_levels,
+            "samples": self.samples[:, known],
+            "centre": self.centre[known],
+            "scale": self.scale[known],
+        }
+        for name, value in whole.items():
+            left_out = getattr(self, name)[~known] if name == "mean" else np.empty(0)
+            if not (known.any() and np.isfinite(value).all() and np.isnan(left_out).all()):
+                raise CalmError(f"forecast: {name} holds values that are not finite.")
         if self.start_frame < 0 or self.frame_rate_hz <= 0:
             raise CalmError("forecast: start frame and frame rate must not be negative.")
         labels = checked_roi_labels(self.roi_labels, self.n_neurons, what="forecast")
@@ -93,6 +109,40 @@ class Forecast:
     def n_neurons(self) -> int:
         """Number of neurons."""
         return int(self.mean.shape[0])
+
+    @property
+    def known(self) -> np.ndarray:
+        """Which neurons have a forecast, (neurons,) of bool; the others were left out."""
+        known: np.ndarray = ~np.isnan(self.centre)
+        return known
+
+    def among(self, recording: "Recording", neurons: np.ndarray) -> "Forecast":
+        """Return the same for all neurons of a recording, of which these are `neurons`.
+
+        Parameters
+        ----------
+        recording : Recording
+            The whole.
+        neurons : numpy.ndarray
+            Where in it each neuron of this forecast is; indices, or one truth value a neuron.
+        """
+
+        def spread(values: np.ndarray, axis: int) -> np.ndarray:
+            shape = list(values.shape)
+            shape[axis] = recording.n_neurons
+            wide = np.full(shape, np.nan, np.float32)
+            wide[(slice(None),) * axis + (neurons,)] = values
+            return wide
+
+        return replace(
+            self,
+            mean=spread(self.mean, 0),
+            quantiles=spread(self.quantiles, 1),
+            samples=spread(self.samples, 1),
+            centre=spread(self.centre, 0),
+            scale=spread(self.scale, 0),
+            roi_labels=recording.roi_labels,
+        )
 
     @property
     def horizon_frames(self) -> int:

@@ -1,5 +1,6 @@
 """One session of one animal."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -75,6 +76,9 @@ class Recording:
         Which neurons the source takes for cells; None where it does not say.
     notes : tuple of str
         What a reader had to decide and the user should know.
+    numbers : numpy.ndarray of int, (neurons,), optional
+        Number of each neuron in its source, where there are no footprints to say it and these
+        are only some of the neurons (`select`).
 
     Raises
     ------
@@ -103,6 +107,7 @@ class Recording:
     quality: pd.DataFrame | None = None
     notes: tuple[str, ...] = ()
     accepted: np.ndarray | None = None
+    numbers: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         where = self.source or self.name
@@ -124,6 +129,10 @@ class Recording:
             accepted = np.array(self.accepted, dtype=bool)
             accepted.flags.writeable = False
             object.__setattr__(self, "accepted", accepted)
+        if self.numbers is not None:
+            numbers = np.array(self.numbers, dtype=np.int64)
+            numbers.flags.writeable = False
+            object.__setattr__(self, "numbers", numbers)
 
     def _check_traces(self, where: str) -> None:
         unusable = np.flatnonzero(~usable_traces(self.traces))
@@ -155,6 +164,10 @@ class Recording:
             ),
             "flags of accepted cells": (
                 None if self.accepted is None else np.size(self.accepted),
+                self.n_neurons,
+            ),
+            "numbers of neurons": (
+                None if self.numbers is None else np.size(self.numbers),
                 self.n_neurons,
             ),
             "behaviour rows": (
@@ -216,9 +229,9 @@ class Recording:
     @property
     def roi_labels(self) -> np.ndarray:
         """Number of each neuron's ROI in its source, (neurons,); its row without ROIs."""
-        if self.footprints is None:
-            return np.arange(self.n_neurons)
-        return self.footprints.label_values
+        if self.footprints is not None:
+            return self.footprints.label_values
+        return np.arange(self.n_neurons) if self.numbers is None else self.numbers
 
     @property
     def n_frames(self) -> int:
@@ -280,7 +293,42 @@ class Recording:
                 None if self.quality is None else self.quality.iloc[rows].reset_index(drop=True)
             ),
             accepted=None if self.accepted is None else self.accepted[rows],
+            numbers=None if self.footprints is not None else self.roi_labels[rows],
         )
+
+    def all_but(self, neurons: Iterable[int]) -> np.ndarray:
+        """Tell which neurons are left without some, (neurons,) of bool, for `select`.
+
+        Parameters
+        ----------
+        neurons : iterable of int
+            Rows of the traces, from 0.
+
+        Raises
+        ------
+        RecordingError
+            If one does not exist, or none would be left.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> Recording(np.eye(3, 60), 6.0).all_but([1])
+        array([ True, False,  True])
+        """
+        left = np.ones(self.n_neurons, bool)
+        for neuron in neurons:
+            if not 0 <= neuron < self.n_neurons:
+                raise RecordingError(
+                    f"{self.source or self.name}: there is no neuron {neuron} to leave out; "
+                    f"neurons are numbered from 0 to {self.n_neurons - 1}."
+                )
+            left[neuron] = False
+        if not left.any():
+            raise RecordingError(
+                f"{self.source or self.name}: all {self.n_neurons} neurons would be left out; "
+                "keep at least one."
+            )
+        return left
 
     def with_companions(
         self, *, footprints: Footprints | None = None, movie: Movie | None = None

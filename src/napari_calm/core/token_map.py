@@ -1,10 +1,17 @@
 """The discrete words that each neuron speaks."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .errors import CalmError
+
+if TYPE_CHECKING:
+    from .recording import Recording
+
+# In place of the tokens of a neuron that was left out.
+NOT_COMPUTED = -1
 
 
 def checked_roi_labels(labels: np.ndarray, n_neurons: int, *, what: str) -> np.ndarray:
@@ -26,8 +33,8 @@ class TokenMap:
     Parameters
     ----------
     tokens : numpy.ndarray of int, (neurons, tokens)
-        Code numbers, 0 to `n_codes` - 1. Token j covers the time from
-        ``start_s + j * token_duration_s`` on.
+        Code numbers, 0 to `n_codes` - 1; all -1 for a neuron that was left out. Token j
+        covers the time from ``start_s + j * token_duration_s`` on.
     n_codes : int
         Size of the codebook.
     frames_per_token : int
@@ -67,9 +74,11 @@ class TokenMap:
                 f"tokens: found {tokens.dtype} of shape {tokens.shape}; expected integers "
                 "(neurons, tokens)."
             )
-        if tokens.size and not 0 <= tokens.min() <= tokens.max() < self.n_codes:
+        spoken = tokens[(tokens != NOT_COMPUTED).any(axis=1)]
+        found = spoken if spoken.size else tokens
+        if found.size and not 0 <= found.min() <= found.max() < self.n_codes:
             raise CalmError(
-                f"tokens: values {tokens.min()} to {tokens.max()} lie outside the codebook "
+                f"tokens: values {found.min()} to {found.max()} lie outside the codebook "
                 f"(0 to {self.n_codes - 1})."
             )
         if min(self.model_rate_hz, self.frame_rate_hz) <= 0 or self.frames_per_token < 1:
@@ -92,6 +101,26 @@ class TokenMap:
         return int(self.tokens.shape[0])
 
     @property
+    def known(self) -> np.ndarray:
+        """Which neurons have tokens, (neurons,) of bool; the others were left out."""
+        known: np.ndarray = (self.tokens != NOT_COMPUTED).any(axis=1)
+        return known
+
+    def among(self, recording: "Recording", neurons: np.ndarray) -> "TokenMap":
+        """Return the same for all neurons of a recording, of which these are `neurons`.
+
+        Parameters
+        ----------
+        recording : Recording
+            The whole.
+        neurons : numpy.ndarray
+            Where in it each neuron of these tokens is; indices, or one truth value a neuron.
+        """
+        tokens = np.full((recording.n_neurons, self.tokens.shape[1]), NOT_COMPUTED)
+        tokens[neurons] = self.tokens
+        return replace(self, tokens=tokens, roi_labels=recording.roi_labels)
+
+    @property
     def token_duration_s(self) -> float:
         """Seconds that one token stands for."""
         return self.frames_per_token / self.model_rate_hz
@@ -99,7 +128,7 @@ class TokenMap:
     @property
     def used_codes(self) -> int:
         """How many of the codes occur."""
-        return int(np.unique(self.tokens).size)
+        return int(np.unique(self.tokens[self.known]).size)
 
     def token_of_frame(self) -> np.ndarray:
         """Index of the token spoken at each frame of the recording, (frames,); -1 for none."""

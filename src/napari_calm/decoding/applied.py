@@ -1,6 +1,6 @@
 """A kept decoder together with what it says of one recording."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -60,3 +60,19 @@ class Applied:
                 " No neuron has a weight: this decoder says the same whatever the neurons do."
             )
         return cls(decoder, decoded, truth, weights, said)
+
+    def among(self, recording: Recording, neurons: np.ndarray) -> "Applied":
+        """Return the same for all neurons of a recording, of which `neurons` were read.
+
+        Parameters
+        ----------
+        recording : Recording
+            The whole.
+        neurons : numpy.ndarray
+            Where in it each neuron read is; indices, or one truth value a neuron.
+        """
+        if self.weights is None:
+            return self
+        weights = np.full(recording.n_neurons, np.nan)
+        weights[neurons] = self.weights
+        return replace(self, weights=weights)

@@ -8,17 +8,25 @@ import pandas as pd
 
 from ..core.atomic import replacing
 from ..core.errors import CalmError
+from ..io.accepted_column import checked_accepted, with_accepted
 from ..io.npz import write_npz
 from .decoded import Decoded
 from .decoding import Decoding
 from .target import Target
 
 
-def write_decoding(decoding: Decoding, path: str | Path) -> list[Path]:
+def write_decoding(
+    decoding: Decoding, path: str | Path, accepted: np.ndarray | None = None
+) -> list[Path]:
     """Write as ``.npz`` (everything) or ``.csv`` (one row a held-out frame or trial).
 
     Beside the CSV, ``NAME.summary.csv`` has scores, reference and null, ``NAME.neurons.csv``
     the share of each neuron, and for classes ``NAME.confusion.csv`` the confusion matrix.
+
+    Parameters
+    ----------
+    accepted : numpy.ndarray of bool, (neurons,), optional
+        Which neurons are accepted as cells; a column of the neurons, in archives an array.
 
     Returns
     -------
@@ -32,6 +40,7 @@ def write_decoding(decoding: Decoding, path: str | Path) -> list[Path]:
     """
     path = Path(path)
     target = decoding.target
+    judgement = checked_accepted(accepted, decoding.roi_labels.size)
     if path.suffix.lower() == ".npz":
         arrays: dict[str, Any] = {
             "name": np.str_(target.name),
@@ -60,12 +69,12 @@ def write_decoding(decoding: Decoding, path: str | Path) -> list[Path]:
         for name in ("score", "reference", "gain"):
             found = getattr(decoding, name)
             arrays[name] = np.array([found.mean, found.low, found.high])
-        write_npz(path, arrays)
+        write_npz(path, arrays | judgement)
         return [path]
     tables = {
         "": decoding.table(),
         ".summary": decoding.summary(),
-        ".neurons": decoding.neuron_table(),
+        ".neurons": with_accepted(decoding.neuron_table(), accepted),
     }
     if target.kind == "classes":
         tables[".confusion"] = decoding.confusion().rename_axis("true").reset_index()

@@ -103,9 +103,9 @@ def cluster_steps(
         )
     if tokens is None:
         tokens = yield from _told(model.tokenize_steps(recording), 1)
-    elif tokens.n_neurons != recording.n_neurons:
+    elif tokens.n_neurons != recording.n_neurons or not tokens.known.all():
         raise CalmError(
-            f"clusters: the tokens are of {tokens.n_neurons} neurons, {recording.name} has "
+            f"clusters: the tokens are of {tokens.known.sum()} neurons, {recording.name} has "
             f"{recording.n_neurons}."
         )
     settings = [wanted] if wanted else candidates(method, recording.n_neurons, most_clusters)

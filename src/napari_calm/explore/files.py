@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ..core.errors import CalmError, RecordingError
+from ..io.accepted_column import checked_accepted, with_accepted
 from ..io.npz import open_npz, write_npz
 from ..io.tables import RESULT_TABLES, write_table
 from .clusters import Clusters
@@ -22,15 +23,22 @@ Result = TypeVar("Result", NeuronEmbedding, Selectivity, Trajectories, Clusters)
 _WORDS = {"columns", "bins", "trial_types"}
 
 
-def write_embedding(embedding: NeuronEmbedding, path: str | Path) -> None:
+def write_embedding(
+    embedding: NeuronEmbedding, path: str | Path, accepted: np.ndarray | None = None
+) -> None:
     """Write as ``.npz`` (everything), ``.csv`` or ``.parquet`` (one row a neuron).
+
+    Parameters
+    ----------
+    accepted : numpy.ndarray of bool, (neurons,), optional
+        Which neurons are accepted as cells; becomes a column, in archives an array.
 
     Raises
     ------
     CalmError
         If the path ends in none of them.
     """
-    _write(embedding, path, embedding.table)
+    _write(embedding, path, embedding.table, accepted)
 
 
 def read_embedding(path: str | Path) -> NeuronEmbedding:
@@ -44,15 +52,22 @@ def read_embedding(path: str | Path) -> NeuronEmbedding:
     return _read(NeuronEmbedding, path)
 
 
-def write_selectivity(selectivity: Selectivity, path: str | Path) -> None:
+def write_selectivity(
+    selectivity: Selectivity, path: str | Path, accepted: np.ndarray | None = None
+) -> None:
     """Write as ``.npz`` (everything), ``.csv`` or ``.parquet`` (one row a neuron).
+
+    Parameters
+    ----------
+    accepted : numpy.ndarray of bool, (neurons,), optional
+        Which neurons are accepted as cells; becomes a column, in archives an array.
 
     Raises
     ------
     CalmError
         If the path ends in none of them.
     """
-    _write(selectivity, path, selectivity.table)
+    _write(selectivity, path, selectivity.table, accepted)
 
 
 def read_selectivity(path: str | Path) -> Selectivity:
@@ -76,18 +91,25 @@ def read_trajectories(path: str | Path) -> Trajectories:
     return _read(Trajectories, path)
 
 
-def write_clusters(clusters: Clusters, path: str | Path) -> None:
+def write_clusters(
+    clusters: Clusters, path: str | Path, accepted: np.ndarray | None = None
+) -> None:
     """Write as ``.npz`` (everything), ``.csv`` or ``.parquet``.
 
     The table has one row a neuron; beside it, ``NAME.summary.csv`` (or parquet) has
     one row a cluster.
+
+    Parameters
+    ----------
+    accepted : numpy.ndarray of bool, (neurons,), optional
+        Which neurons are accepted as cells; becomes a column, in archives an array.
 
     Raises
     ------
     CalmError
         If the path ends in none of them.
     """
-    _write(clusters, path, clusters.table)
+    _write(clusters, path, clusters.table, accepted)
     path = Path(path)
     suffix = path.suffix.lower()
     if suffix in RESULT_TABLES:
@@ -99,8 +121,15 @@ def read_clusters(path: str | Path) -> Clusters:
     return _read(Clusters, path)
 
 
-def _write(result: Result, path: str | Path, table: Callable[[], pd.DataFrame]) -> None:
+def _write(
+    result: Result,
+    path: str | Path,
+    table: Callable[[], pd.DataFrame],
+    accepted: np.ndarray | None = None,
+) -> None:
     path = Path(path)
+    n_neurons = 0 if isinstance(result, Trajectories) else result.n_neurons
+    judgement = checked_accepted(accepted, n_neurons)
     match path.suffix.lower():
         case ".npz":
             arrays: dict[str, Any] = {}
@@ -108,9 +137,9 @@ def _write(result: Result, path: str | Path, table: Callable[[], pd.DataFrame]) 
                 value = getattr(result, each.name)
                 arrays[each.name] = np.array(value, np.str_) if each.name in _WORDS else value
             arrays["kind"] = np.str_(type(result).__name__)
-            write_npz(path, arrays)
+            write_npz(path, arrays | judgement)
         case ".csv" | ".parquet":
-            write_table(table(), path)
+            write_table(with_accepted(table(), accepted), path)
         case suffix:
             raise CalmError(
                 f"{path}: results are written as .npz, .csv or .parquet; found the ending "

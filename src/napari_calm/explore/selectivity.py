@@ -1,7 +1,7 @@
 """Which neurons follow a behaviour or trial column, how strongly, and how surely."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -22,6 +22,8 @@ FEWEST_PER_CLASS = 2
 @dataclass(frozen=True, eq=False, repr=False)
 class Selectivity:
     """Selectivity of every neuron for one column.
+
+    A neuron that was left out has NaN everywhere.
 
     Parameters
     ----------
@@ -111,9 +113,44 @@ class Selectivity:
         return len(self.d_prime)
 
     @property
+    def known(self) -> np.ndarray:
+        """Which neurons were tested, (neurons,) of bool; the others were left out."""
+        known: np.ndarray = ~np.isnan(self.p_value)
+        return known
+
+    def among(self, recording: Recording, neurons: np.ndarray) -> "Selectivity":
+        """Return the same for all neurons of a recording, of which these are `neurons`.
+
+        Parameters
+        ----------
+        recording : Recording
+            The whole.
+        neurons : numpy.ndarray
+            Where in it each neuron tested is; indices, or one truth value a neuron.
+        """
+
+        def spread(values: np.ndarray) -> np.ndarray:
+            wide = np.full((recording.n_neurons, *values.shape[1:]), np.nan)
+            wide[neurons] = values
+            return wide
+
+        return replace(
+            self,
+            tuning=spread(self.tuning),
+            tuning_error=spread(self.tuning_error),
+            d_prime=spread(self.d_prime),
+            explained=spread(self.explained),
+            p_value=spread(self.p_value),
+            q_value=spread(self.q_value),
+            null_explained=spread(self.null_explained),
+            roi_labels=recording.roi_labels,
+        )
+
+    @property
     def preferred(self) -> np.ndarray:
-        """Number of the bin with the largest mean, (neurons,)."""
-        found: np.ndarray = np.nanargmax(self.tuning, axis=1)
+        """Number of the bin with the largest mean, (neurons,); -1 for one left out."""
+        found = np.full(self.n_neurons, -1)
+        found[self.known] = np.nanargmax(self.tuning[self.known], axis=1)
         return found
 
     def significant(self, level: float = 0.05) -> np.ndarray:
@@ -128,7 +165,7 @@ class Selectivity:
             {
                 f"{name}: d'": self.d_prime,
                 f"{name}: explained": self.explained,
-                f"{name}: preferred": np.array(self.bins)[self.preferred],
+                f"{name}: preferred": np.array([*self.bins, ""])[self.preferred],
                 f"{name}: p": self.p_value,
                 f"{name}: q": self.q_value,
             }
@@ -148,7 +185,7 @@ class Selectivity:
         """One sentence in plain words."""
         how = "permutation of trials" if self.per_trial else "circular shift"
         return (
-            f"{int(self.significant().sum())} of {self.n_neurons} neurons are selective for "
+            f"{int(self.significant().sum())} of {self.known.sum()} neurons are selective for "
             f"{self.column} ({how}, false discovery rate 5 %)."
         )
 

@@ -54,8 +54,9 @@ def token_shapes_steps(recording: Recording, tokens: TokenMap) -> Steps[TokenSha
     spoken, firsts = spoken[whole], firsts[whole]
     total = np.zeros((tokens.n_codes, n_shown))
     heard = np.zeros(tokens.n_codes)
-    for start in range(0, recording.n_neurons, _NEURONS_AT_ONCE):
-        some = slice(start, start + _NEURONS_AT_ONCE)
+    known = np.flatnonzero(tokens.known)
+    for start in range(0, known.size, _NEURONS_AT_ONCE):
+        some = known[start : start + _NEURONS_AT_ONCE]
         traces = recording.traces[some].astype(np.float64)
         traces -= traces.mean(axis=1, keepdims=True)
         traces /= traces.std(axis=1, keepdims=True)
@@ -64,11 +65,11 @@ def token_shapes_steps(recording: Recording, tokens: TokenMap) -> Steps[TokenSha
         for offset in range(n_shown):
             values = traces[:, firsts + offset].ravel()
             total[:, offset] += np.bincount(codes, values, minlength=tokens.n_codes)
-        done = min(recording.n_neurons, start + _NEURONS_AT_ONCE)
-        yield Progress(done, recording.n_neurons, "averaging the waveforms of tokens")
+        done = min(known.size, start + _NEURONS_AT_ONCE)
+        yield Progress(done, known.size, "averaging the waveforms of tokens")
     with np.errstate(invalid="ignore"):
         waveforms = total / heard[:, None]
-    counts = np.bincount(tokens.tokens.ravel(), minlength=tokens.n_codes)
+    counts = np.bincount(tokens.tokens[known].ravel(), minlength=tokens.n_codes)
     return TokenShapes(waveforms, counts, _by_shape(waveforms), tokens.frame_rate_hz)
 
 

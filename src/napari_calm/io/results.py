@@ -11,39 +11,55 @@ import pandas as pd
 from ..core.errors import CalmError, RecordingError
 from ..core.forecast import Forecast
 from ..core.token_map import TokenMap
+from .accepted_column import checked_accepted, with_accepted
 from .npz import open_npz, write_npz
 from .tables import write_table
 
 Result = TypeVar("Result", Forecast, TokenMap)
 
 
-def write_forecast(forecast: Forecast, path: str | Path) -> None:
+def write_forecast(
+    forecast: Forecast, path: str | Path, accepted: np.ndarray | None = None
+) -> None:
     """Write a forecast as ``.npz`` (everything), ``.csv`` or ``.parquet`` (mean and quantiles).
 
     The table has one row a neuron and frame: `neuron` (from 0), `roi_label` (its number in
-    the source), `frame`, `time_s`, `mean_dff`, and one column a quantile, `q05_dff` for
-    the level 0.05.
+    the source), `accepted` if that is given, `frame`, `time_s`, `mean_dff`, and one column a
+    quantile, `q05_dff` for the level 0.05. Neurons that were left out have no rows.
+
+    Parameters
+    ----------
+    accepted : numpy.ndarray of bool, (neurons,), optional
+        Which neurons are accepted as cells; archives hold it beside the forecast.
 
     Raises
     ------
     CalmError
         If the path ends in none of them.
     """
-    _write(forecast, path, forecast_table)
+    _write(forecast, path, forecast_table, accepted)
 
 
-def write_tokens(token_map: TokenMap, path: str | Path) -> None:
+def write_tokens(
+    token_map: TokenMap, path: str | Path, accepted: np.ndarray | None = None
+) -> None:
     """Write tokens as ``.npz`` (everything), ``.csv`` or ``.parquet``.
 
     The table has one row a neuron and token: `neuron` (from 0), `roi_label` (its number in
-    the source), `token_index`, `time_s` (where the token begins), and `token`.
+    the source), `accepted` if that is given, `token_index`, `time_s` (where the token
+    begins), and `token`. Neurons that were left out have no rows.
+
+    Parameters
+    ----------
+    accepted : numpy.ndarray of bool, (neurons,), optional
+        Which neurons are accepted as cells; archives hold it beside the tokens.
 
     Raises
     ------
     CalmError
         If the path ends in none of them.
     """
-    _write(token_map, path, token_table)
+    _write(token_map, path, token_table, accepted)
 
 
 def read_forecast(path: str | Path) -> Forecast:
@@ -70,33 +86,33 @@ def read_tokens(path: str | Path) -> TokenMap:
 
 def forecast_table(forecast: Forecast) -> pd.DataFrame:
     """Mean and quantiles as a long table, one row a neuron and frame."""
-    n_neurons, n_frames = forecast.mean.shape
+    known, n_frames = np.flatnonzero(forecast.known), forecast.horizon_frames
     frame = forecast.start_frame + np.arange(n_frames)
     columns: dict[str, np.ndarray] = {
-        "neuron": np.repeat(np.arange(n_neurons), n_frames),
-        "roi_label": np.repeat(forecast.roi_labels, n_frames),
-        "frame": np.tile(frame, n_neurons),
-        "time_s": np.tile(frame / forecast.frame_rate_hz, n_neurons),
-        "mean_dff": forecast.mean.ravel(),
+        "neuron": np.repeat(known, n_frames),
+        "roi_label": np.repeat(forecast.roi_labels[known], n_frames),
+        "frame": np.tile(frame, known.size),
+        "time_s": np.tile(frame / forecast.frame_rate_hz, known.size),
+        "mean_dff": forecast.mean[known].ravel(),
     }
     for level, values in zip(forecast.quantile_levels, forecast.quantiles, strict=True):
-        columns[f"{_quantile_name(float(level))}_dff"] = values.ravel()
+        columns[f"{_quantile_name(float(level))}_dff"] = values[known].ravel()
     return pd.DataFrame(columns)
 
 
 def token_table(token_map: TokenMap) -> pd.DataFrame:
     """Tokens as a long table, one row a neuron and token."""
-    n_neurons, n_tokens = token_map.tokens.shape
+    known, n_tokens = np.flatnonzero(token_map.known), token_map.tokens.shape[1]
     index = np.arange(n_tokens)
     return pd.DataFrame(
         {
-            "neuron": np.repeat(np.arange(n_neurons), n_tokens),
-            "roi_label": np.repeat(token_map.roi_labels, n_tokens),
-            "token_index": np.tile(index, n_neurons),
+            "neuron": np.repeat(known, n_tokens),
+            "roi_label": np.repeat(token_map.roi_labels[known], n_tokens),
+            "token_index": np.tile(index, known.size),
             "time_s": np.tile(
-                token_map.start_s + index * token_map.token_duration_s, n_neurons
+                token_map.start_s + index * token_map.token_duration_s, known.size
             ),
-            "token": token_map.tokens.ravel(),
+            "token": token_map.tokens[known].ravel(),
         }
     )
 
@@ -107,13 +123,20 @@ def _quantile_name(level: float) -> str:
     return f"q{percent:02.0f}" if percent == round(percent) else f"q{percent:g}"
 
 
-def _write(result: Result, path: str | Path, table: Callable[[Result], pd.DataFrame]) -> None:
+def _write(
+    result: Result,
+    path: str | Path,
+    table: Callable[[Result], pd.DataFrame],
+    accepted: np.ndarray | None,
+) -> None:
     path = Path(path)
+    judgement = checked_accepted(accepted, result.n_neurons)
     match path.suffix.lower():
         case ".npz":
-            write_npz(path, {each.name: getattr(result, each.name) for each in fields(result)})
+            arrays = {each.name: getattr(result, each.name) for each in fields(result)}
+            write_npz(path, arrays | judgement)
         case ".csv" | ".parquet":
-            write_table(table(result), path)
+            write_table(with_accepted(table(result), accepted), path)
         case suffix:
             raise CalmError(
                 f"{path}: results are written as .npz, .csv or .parquet; found the ending "

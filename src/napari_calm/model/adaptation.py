@@ -86,6 +86,43 @@ class Adaptation:
                 f"({self.recording_name}). Adapt to this recording, or use the zero-shot model."
             )
 
+    def belongs_to(self, recording: Recording) -> bool:
+        """Tell whether it was fitted to neurons of `recording`: to all of them, or to some."""
+        return bool(np.isin(self.roi_labels, recording.roi_labels).all())
+
+    def select(self, roi_labels: np.ndarray) -> "Adaptation":
+        """Return the same for a part of the neurons that were adapted to.
+
+        Each neuron keeps the row that was fitted to it; the session's row and the head were
+        fitted beside all.
+
+        Parameters
+        ----------
+        roi_labels : numpy.ndarray of int, (neurons,)
+            Numbers of their ROIs, as a recording has them (`Recording.roi_labels`).
+
+        Raises
+        ------
+        RecordingError
+            If the part has neurons that were not adapted to.
+        """
+        if np.array_equal(roi_labels, self.roi_labels):
+            return self
+        row_of = {int(label): row for row, label in enumerate(self.roi_labels)}
+        others = [int(label) for label in roi_labels if int(label) not in row_of]
+        if others:
+            raise RecordingError(
+                f"The model was adapted to {len(row_of)} neurons of {self.recording_name}; "
+                f"number {', '.join(map(str, others[:5]))}{' ...' if others[5:] else ''} "
+                f"{'are' if len(others) > 1 else 'is'} not among them. Adapt again, or use "
+                "the zero-shot model."
+            )
+        rows = [row_of[int(label)] for label in roi_labels]
+        weights = dict(self.weights)
+        if self.helped:
+            weights["neuron_rows"] = self.weights["neuron_rows"][rows]
+        return replace(self, roi_labels=self.roi_labels[rows], weights=weights)
+
     def apply(self, model: "CalmModel") -> "CalmModel":
         """Return an adapted copy of `model`; the model itself stays as it is.
 

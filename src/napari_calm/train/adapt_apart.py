@@ -62,6 +62,7 @@ def adapt_apart_steps(
             load_adaptation(folder / _RESULT),
             model_name=model.name,
             recording_name=recording.name,
+            roi_labels=recording.roi_labels,
         )
 
 

@@ -20,6 +20,7 @@ from .fit_frames import FitFrames
 from .job import Job
 from .loss_plot import LossPlot
 from .model_section import ModelSection
+from .neurons_in_use import flags_of
 from .section import Section
 from .session import ADAPTED, ZERO_SHOT, Session
 
@@ -107,9 +108,10 @@ class AdaptSection(Section):
         job.guard(self.zero_shot, lambda: "")
         job.guard(self.adapted, self._nothing_to_use)
         job.guard(self.save, self._nothing_fitted)
-        job.guard(self.load, self._model.missing_to_run)
+        job.guard(self.load, self._model.missing_to_fit)
         job.changed.connect(self._on_job)
         session.adaptation_changed.connect(self._on_adaptation)
+        session.in_use_changed.connect(self._on_in_use)
         session.recording_changed.connect(job.refresh_buttons)
         session.model_changed.connect(job.refresh_buttons)
 
@@ -118,12 +120,14 @@ class AdaptSection(Section):
         self._redraw.stop()
         session = self._session
         session.adaptation_changed.disconnect(self._on_adaptation)
+        session.in_use_changed.disconnect(self._on_in_use)
         session.recording_changed.disconnect(self._job.refresh_buttons)
         session.model_changed.disconnect(self._job.refresh_buttons)
 
     def start(self) -> None:
         """Adapt the chosen model to the session's recording in the worker."""
-        recording, load = self._session.recording, self._model.loader()
+        used, load = self._session.in_use, self._model.loader()
+        recording = used.recording
         until_frame = self.frames.currentData().until_frame(recording, self._session.time_s)
         curve: list[dict[str, float]] = []
         apart, keep = self.apart, threading.Event()
@@ -137,7 +141,7 @@ class AdaptSection(Section):
 
             try:
                 adaptation = yield from fit_steps(
-                    model, recording, until_frame=until_frame, curve=curve, stop=keep.is_set
+                    model, used.part, until_frame=until_frame, curve=curve, stop=keep.is_set
                 )
             except StoppedEarly as stopped:
                 return str(stopped)
@@ -161,15 +165,18 @@ class AdaptSection(Section):
 
     def start_loading(self, path: str | Path) -> None:
         """Read an adaptation in the worker, check that it fits, and use it."""
-        recording, load = self._session.recording, self._model.loader()
+        used, load = self._session.in_use, self._model.loader()
+        recording = used.recording
 
         def steps():
             yield from load(None)
             from ..model.adaptation import load_adaptation
 
             adaptation = load_adaptation(path)
-            adaptation.check(recording)
-            yield from load(adaptation)
+            if not adaptation.belongs_to(recording):
+                adaptation.check(recording)
+            # Refused where it knows nothing of a neuron that is in use.
+            yield from load(adaptation.select(used.roi_labels))
             return adaptation
 
         def on_done(adaptation) -> None:
@@ -206,13 +213,14 @@ class AdaptSection(Section):
             self.start_loading(path)
 
     def _missing(self) -> str:
+        """Say why nothing can be fitted; what the present fit lacks does not matter."""
         model = self._model.ready
         if model is not None and model.forecast_head is None:
             return (
                 f"{model.name} has no forecast head, which adapting fits. Choose a model that "
                 "has one."
             )
-        return self._model.missing_to_run()
+        return self._model.missing_to_fit()
 
     def _nothing_fitted(self) -> str:
         return "" if self._session.adaptation else "Adapt to this recording first."
@@ -251,12 +259,24 @@ class AdaptSection(Section):
                 "in use. Back to zero-shot."
             )
 
+    def _on_in_use(self) -> None:
+        if self._session.adaptation is not None:
+            self._show_state()
+
     def _show_state(self) -> None:
         adaptation = self._session.adaptation
         uses_it = self._session.adaptation_in_use is not None
         (self.adapted if uses_it else self.zero_shot).setChecked(True)
-        self.say("" if adaptation is None else adaptation.verdict())
+        self.say("" if adaptation is None else f"{adaptation.verdict()} {self._of()}".strip())
         self._job.refresh_buttons()
+
+    def _of(self) -> str:
+        """Say which neurons it was fitted to, where these are not the ones in use."""
+        fitted, used = self._session.adapted_neurons, self._session.in_use
+        if used is None:
+            return ""
+        known = flags_of(used.recording, fitted)
+        return used.differs(known, "The fit is", "Adapt")
 
 
 def adaptation_path(recording: Recording) -> Path:

@@ -115,7 +115,7 @@ class CodebookView(SessionView):
         self._preparing.start(steps, title="Codebook", on_done=on_done)
 
     def _show_share(self, tokens, code: int) -> None:
-        share = (tokens.tokens == code).mean(axis=0)
+        share = (tokens.tokens[tokens.known] == code).mean(axis=0)
         edges = tokens.start_s + tokens.token_duration_s * np.arange(len(share) + 1)
         red, green, blue = (token_colours(tokens.n_codes)[code, :3] * 255).astype(int)
         self.share.setData(

@@ -155,17 +155,19 @@ def _of_categories(
     name: str, values: np.ndarray, bins: tuple[tuple[str, ...], bool]
 ) -> Colouring:
     names, in_order = bins
-    names = names or tuple(np.unique(values).tolist())
+    names = names or tuple(np.unique(values[values != ""]).tolist())
     colours = cluster_colours(len(names))
     if in_order:
         steps = np.linspace(0, 1, len(names))
         colours = pg.colormap.get(_RAMP).map(steps, mode="byte")[:, :3]
     number = {each: place for place, each in enumerate(names)}
-    position = np.array([number[value] for value in values.tolist()])
+    # The last colour is that of neurons of which it is not known.
+    position = np.array([number.get(value, -1) for value in values.tolist()])
+    with_none = np.vstack([colours, np.array([NO_CLUSTER_RGB], colours.dtype)])
     return Colouring(
         name=name,
-        values=position.astype(float),
-        colours=colours[position],
+        values=np.where(position < 0, np.nan, position),
+        colours=with_none[position],
         categories=names,
         category_colours=colours,
     )

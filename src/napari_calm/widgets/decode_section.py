@@ -7,7 +7,6 @@ import numpy as np
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QPushButton, QSizePolicy
 
 from ..core.errors import CalmError
-from .accepted_only import AcceptedOnly
 from .decode_choices import DecodeChoices
 from .eliding import ElidingCombo
 from .followed_column import ALL, NO_COLUMN
@@ -58,14 +57,12 @@ class DecodeSection(Section):
         )
         self.more = More(name="calm_more_decode")
         self.choices = DecodeChoices()
-        self.accepted_only = AcceptedOnly(session, "decode")
         self._lay_out()
         self._connect()
         self._fill()
 
     def _lay_out(self) -> None:
         self.form.addRow("Variable", self.variable)
-        self.form.addRow(self.accepted_only)
         buttons = QHBoxLayout()
         buttons.addWidget(self.decode, 3)
         buttons.addWidget(self.save, 1)
@@ -94,6 +91,7 @@ class DecodeSection(Section):
         session.recording_changed.connect(self._fill)
         session.behaviour_changed.connect(self._fill)
         session.decoding_changed.connect(self._say_state)
+        session.in_use_changed.connect(self._say_state)
 
     def release(self) -> None:
         """Stop following the session."""
@@ -101,7 +99,7 @@ class DecodeSection(Section):
         session.recording_changed.disconnect(self._fill)
         session.behaviour_changed.disconnect(self._fill)
         session.decoding_changed.disconnect(self._say_state)
-        self.accepted_only.release()
+        session.in_use_changed.disconnect(self._say_state)
 
     def start(self) -> None:
         """Decode the chosen variable, or all, in the worker."""
@@ -110,10 +108,9 @@ class DecodeSection(Section):
         except CalmError as error:
             self.say(str(error))
             return
-        session, recording = self._session, self._session.recording
+        session, used = self._session, self._session.in_use
         adaptation, chosen = session.adaptation_in_use, self._names()
         kind, states_of = self.choices.kind.currentText(), session.states_of
-        neurons = self.accepted_only.neurons()
 
         def steps(load):
             model = yield from load(adaptation)
@@ -122,7 +119,7 @@ class DecodeSection(Section):
             from ..decoding.states import represent_frames_steps
             from ..decoding.target import read_target
 
-            part = recording if neurons is None else recording.select(neurons)
+            part = used.part
             names, refused = list(chosen), []
             for name in chosen:
                 try:
@@ -133,7 +130,7 @@ class DecodeSection(Section):
                     names.remove(name)
             if not names:
                 raise CalmError(" ".join(refused))
-            states = states_of(model) if neurons is None else None
+            states = states_of(model, part)
             if states is None:
                 reading = represent_frames_steps(model, part)
                 states = yield from part_of(reading, 0, len(names) + 1)
@@ -142,17 +139,15 @@ class DecodeSection(Section):
                 decoding = decode_steps(
                     model, part, name, kind=kind, settings=settings, states=states
                 )
-                found[name] = yield from part_of(decoding, number + 1, len(names) + 1)
-                if neurons is not None:
-                    found[name] = found[name].among(recording, neurons)
+                made = yield from part_of(decoding, number + 1, len(names) + 1)
+                found[name] = used.among(made)
             return model, states, found, refused
 
         def on_done(result) -> None:
-            session.expect(recording)
+            session.expect(used.recording)
             model, states, found, refused = result
             session.set_model(model)
-            if neurons is None:
-                session.set_frame_states(model, states)
+            session.set_frame_states(model, used.part, states)
             session.set_decodings(found)
             self.say(" ".join([*(one.verdict() for one in found.values()), *refused]))
 
@@ -160,7 +155,7 @@ class DecodeSection(Section):
 
     def start_applying(self, path: str | Path) -> None:
         """Apply a kept decoder to the recording in the worker."""
-        session, recording = self._session, self._session.recording
+        session, used = self._session, self._session.in_use
         adaptation, states_of = session.adaptation_in_use, session.states_of
 
         def steps(load):
@@ -169,18 +164,18 @@ class DecodeSection(Section):
             from ..decoding.decoder_file import load_decoder
             from ..decoding.states import represent_frames_steps
 
-            decoder = load_decoder(path)
-            decoder.check(model, recording)
-            states = states_of(model)
+            decoder, part = load_decoder(path), used.part
+            decoder.check(model, part)
+            states = states_of(model, part)
             if states is None:
-                states = yield from represent_frames_steps(model, recording)
-            return model, states, Applied.of(decoder, recording, states)
+                states = yield from represent_frames_steps(model, part)
+            return model, states, used.among(Applied.of(decoder, part, states))
 
         def on_done(result) -> None:
-            session.expect(recording)
+            session.expect(used.recording)
             model, states, applied = result
             session.set_model(model)
-            session.set_frame_states(model, states)
+            session.set_frame_states(model, used.part, states)
             said = f"{applied.said} By {Path(path).name}."
             session.set_applied(replace(applied, said=said))
 
@@ -190,7 +185,10 @@ class DecodeSection(Section):
         """Write what was decoded to `path`; its ending says how."""
         from ..decoding.decoding_file import write_decoding
 
-        self._tell_saving(lambda: write_decoding(self._session.decoding, path), path)
+        session = self._session
+        self._tell_saving(
+            lambda: write_decoding(session.decoding, path, session.judgement), path
+        )
 
     def keep_decoder(self, path: str | Path) -> None:
         """Write the decoder to `path`."""
@@ -273,6 +271,8 @@ class DecodeSection(Section):
         found = self._session.decoding
         if found is None:
             return "" if self._session.applied is None else self._session.applied.said
-        left_out = int(np.isnan(found.neuron_weights).sum())
+        known = ~np.isnan(found.neuron_weights)
+        left_out = int((~known).sum())
         among = f" {left_out} rejected neurons left out." if left_out else ""
-        return f"{found.verdict()}{among} Looks at {found.looks_at}."
+        stale = self._session.in_use.differs(known, "It is", "Decode")
+        return f"{found.verdict()}{among} Looks at {found.looks_at}. {stale}".strip()

@@ -8,7 +8,6 @@ from ..core.errors import CalmError
 from ..core.progress import Progress
 from ..explore.neuron_map import check_umap
 from ..explore.partition import FEWEST_NEURONS
-from .accepted_only import AcceptedOnly
 from .cluster_choices import ClusterChoices, explain
 from .eliding import ElidingCombo
 from .followed_column import FollowedColumn
@@ -36,7 +35,6 @@ class EmbeddingSection(Section):
         self._maps: dict[str, object] = {}
         self._maps_of = self._shown_clusters = self._shown_for = None
         self.choices = ClusterChoices(session)
-        self.accepted_only = AcceptedOnly(session, "cluster")
         self.cluster = QPushButton("Cluster", objectName="calm_cluster")
         self.cluster.setToolTip(
             "Part the neurons into functional clusters, say how well they come back in other "
@@ -68,7 +66,6 @@ class EmbeddingSection(Section):
 
     def _lay_out(self) -> None:
         self.choices.add_rows(self.form)
-        self.form.addRow(self.accepted_only)
         buttons = QHBoxLayout()
         buttons.addWidget(self.cluster, 3)
         buttons.addWidget(self.save, 1)
@@ -98,6 +95,7 @@ class EmbeddingSection(Section):
         session.recording_changed.connect(self._say_state)
         session.embedding_changed.connect(self._on_embedding)
         session.clusters_changed.connect(self._say_state)
+        session.in_use_changed.connect(self._say_state)
 
     def release(self) -> None:
         """Stop following the session."""
@@ -105,27 +103,22 @@ class EmbeddingSection(Section):
         session.recording_changed.disconnect(self._say_state)
         session.embedding_changed.disconnect(self._on_embedding)
         session.clusters_changed.disconnect(self._say_state)
+        session.in_use_changed.disconnect(self._say_state)
         self.choices.release()
-        self.accepted_only.release()
         self.column.release()
 
     def start(self) -> None:
-        """Embed and cluster the session's recording in the worker."""
+        """Embed and cluster the neurons in use in the worker."""
         session, adaptation = self._session, self._session.adaptation_in_use
-        recording, known, map_name = session.recording, session.reading, self._map_name
-        neurons = self.accepted_only.neurons()
+        used, known, map_name = session.in_use, session.reading, self._map_name
         embedding_request = self.choices.embedding_request()
         cluster_request = self.choices.cluster_request()
-        options = {**embedding_request, **cluster_request}
-        if neurons is not None:
-            # What was read of all neurons says little of some of them.
-            known = None
-            options["neurons"] = tuple(neurons.tolist())
+        options = {**embedding_request, **cluster_request, **used.options()}
         request = Request(self._model.used(), options)
 
         def steps(load):
             model = yield from load(adaptation)
-            part = recording if neurons is None else recording.select(neurons)
+            part = used.part
             reading = yield from part_of(reading_steps(model, part, known), 0, 3)
             from ..explore.cluster import cluster_steps
             from ..explore.embed import embed_steps
@@ -141,18 +134,15 @@ class EmbeddingSection(Section):
                 model, part, embedding=embedding, tokens=reading.tokens, **cluster_request
             )
             clusters = yield from part_of(clustering, 2, 3)
-            if neurons is not None:
-                embedding = embedding.among(recording, neurons)
-                clusters = clusters.among(recording, neurons)
+            embedding = used.among(embedding)
             neuron_map = yield from map_steps(embedding, map_name)
-            return reading, embedding, neuron_map, clusters
+            return reading, embedding, neuron_map, used.among(clusters)
 
         def on_done(result) -> None:
-            session.expect(recording)
+            session.expect(used.recording)
             reading, embedding, neuron_map, clusters = result
             session.set_model(reading.model)
-            if neurons is None:
-                session.set_reading(reading)
+            session.set_reading(reading)
             session.set_embedding(embedding, neuron_map)
             session.requests["clusters"] = request
             session.set_clusters(clusters)
@@ -164,7 +154,7 @@ class EmbeddingSection(Section):
         from ..explore.files import write_clusters
 
         try:
-            write_clusters(self._session.clusters, path)
+            write_clusters(self._session.clusters, path, self._session.judgement)
         except (CalmError, OSError) as error:
             self.say(f"Not saved: {error}")
         else:
@@ -214,11 +204,10 @@ class EmbeddingSection(Section):
             self.map.setCurrentIndex(list(_MAPS).index(neuron_map.method))
 
     def _missing(self) -> str:
-        recording, reason = self._session.recording, self._model.missing_to_run()
+        reason = self._model.missing_to_run()
         if reason:
             return reason
-        neurons = self.accepted_only.neurons()
-        count = recording.n_neurons if neurons is None else len(neurons)
+        count = self._session.in_use.count
         if count < FEWEST_NEURONS:
             return (
                 f"{count} neurons are too few for clusters: at least "
@@ -244,10 +233,13 @@ class EmbeddingSection(Section):
         embedding = self._session.embedding
         left_out = 0 if embedding is None else int((~embedding.known).sum())
         among = f" {left_out} rejected neurons left out." if left_out else ""
+        stale = ""
+        if embedding is not None:
+            stale = self._session.in_use.differs(embedding.known, "Clusters are", "Cluster")
         return (
             f"{found.verdict()}{among} By {found.method} on {found.source} of "
-            f"{found.model_name}."
-        )
+            f"{found.model_name}. {stale}"
+        ).strip()
 
 
 def map_steps(embedding, name: str):

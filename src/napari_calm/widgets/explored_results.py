@@ -7,6 +7,7 @@ from psygnal import Signal
 from .reading import Reading
 
 if TYPE_CHECKING:
+    from ..core.recording import Recording
     from ..decoding.applied import Applied
     from ..decoding.decoded import Decoded
     from ..decoding.decoder import Decoder
@@ -37,6 +38,8 @@ class ExploredResults:
         Another variable was decoded, another one is shown, or there is none any more.
     colour_changed
         Neurons are coloured by something else.
+    sort_changed
+        The rows of the raster are to be sorted by something else.
     code_changed
         Another code of the codebook is looked at, or none.
     """
@@ -47,11 +50,13 @@ class ExploredResults:
     trajectories_changed = Signal()
     decoding_changed = Signal()
     colour_changed = Signal()
+    sort_changed = Signal()
     code_changed = Signal()
 
     def __init__(self) -> None:
         self._reading: Reading | None = None
         self._code: int | None = None
+        self._sort_by = ""
         self._forget_explored()
 
     @property
@@ -127,6 +132,11 @@ class ExploredResults:
         return self._colour_by
 
     @property
+    def sort_by(self) -> str:
+        """What the rows of the raster are sorted by; empty until something is chosen."""
+        return self._sort_by
+
+    @property
     def code(self) -> int | None:
         """The code of the codebook that is looked at; None for all."""
         return self._code
@@ -168,13 +178,15 @@ class ExploredResults:
         self._trajectories_coloured_by = coloured_by
         self.trajectories_changed.emit()
 
-    def states_of(self, model) -> "FrameStates | None":
-        """Hidden states of every frame by `model`, if they are known."""
-        return self._frame_states if self._frame_states_model is model else None
+    def states_of(self, model, recording: "Recording") -> "FrameStates | None":
+        """Hidden states of every frame of `recording` by `model`, if they are known."""
+        read_model, traces = self._frame_states_of
+        known = read_model is model and traces is recording.traces
+        return self._frame_states if known else None
 
-    def set_frame_states(self, model, states: "FrameStates") -> None:
+    def set_frame_states(self, model, recording: "Recording", states: "FrameStates") -> None:
         """Keep hidden states of every frame, so that the model reads them once."""
-        self._frame_states_model, self._frame_states = model, states
+        self._frame_states_of, self._frame_states = (model, recording.traces), states
 
     def set_decodings(self, found: "dict[str, Decoding]") -> None:
         """Take decodings beside those there are, show the first, and colour by its weights."""
@@ -240,6 +252,12 @@ class ExploredResults:
             self._colour_by = name
             self.colour_changed.emit()
 
+    def set_sort_by(self, name: str) -> None:
+        """Sort the rows of the raster by something else."""
+        if name != self._sort_by:
+            self._sort_by = name
+            self.sort_changed.emit()
+
     def _forget_explored(self) -> None:
         """Drop everything without a word."""
         self._forget_hidden()
@@ -254,7 +272,7 @@ class ExploredResults:
         self._trajectories: Trajectories | None = None
         self._trajectories_coloured_by = ""
         self._frame_states: FrameStates | None = None
-        self._frame_states_model: object | None = None
+        self._frame_states_of: tuple = (None, None)
         self._forget_decodings()
 
     def _drop_hidden(self) -> None:

@@ -102,6 +102,7 @@ class ExportSection(Section):
             self.say(f"Not saved: {error}")
         else:
             self._session.origin = Origin(str(Path(path).resolve()))
+            self._session.accepted_in_file = self._session.judgement
             self.say(f"Saved to {path}.")
 
     def save_figure_to(self, path: str | Path) -> None:

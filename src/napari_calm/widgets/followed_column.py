@@ -21,6 +21,7 @@ from .eliding import ElidingCombo
 from .job import Job
 from .made_with import Request
 from .model_section import ModelSection
+from .neurons_in_use import flags_of
 from .reading import part_of, reading_steps
 from .recording_columns import columns_of, names_kinds
 from .session import Session
@@ -61,6 +62,7 @@ class FollowedColumn(QWidget):
             "Save all selectivities as csv (one row a neuron), or the chosen column's as npz "
             "(with its tuning curves)."
         )
+        self._said = ""
         self.result = QLabel(objectName="calm_selectivity_result")
         self.result.setWordWrap(True)
         self.result.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
@@ -78,6 +80,8 @@ class FollowedColumn(QWidget):
         session.recording_changed.connect(self._fill)
         session.behaviour_changed.connect(self._fill)
         session.selectivity_changed.connect(self._say_state)
+        for signal in self._of_neurons():
+            signal.connect(self._show)
         self._fill()
 
     def _lay_out(self) -> None:
@@ -127,10 +131,16 @@ class FollowedColumn(QWidget):
         session.recording_changed.disconnect(self._fill)
         session.behaviour_changed.disconnect(self._fill)
         session.selectivity_changed.disconnect(self._say_state)
+        for signal in self._of_neurons():
+            signal.disconnect(self._show)
+
+    def _of_neurons(self) -> tuple:
+        return (self._session.in_use_changed, self._session.trajectories_changed)
 
     def start_selectivity(self) -> None:
         """Test every neuron for the chosen column, or all, in the worker."""
-        session, recording = self._session, self._session.recording
+        session, used = self._session, self._session.in_use
+        recording = used.recording
         names, columns = self._names(), columns_of(recording)
         window_s = self._window_s(recording)
         request = {"bins": self.bins.value(), "draws": self.draws.value()}
@@ -142,10 +152,11 @@ class FollowedColumn(QWidget):
             for number, name in enumerate(names):
                 per_trial = columns[name].per_trial
                 testing = selectivity_steps(
-                    recording, name, window_s=window_s if per_trial else None, **request
+                    used.part, name, window_s=window_s if per_trial else None, **request
                 )
                 try:
-                    found[name] = yield from part_of(testing, number, len(names))
+                    tested = yield from part_of(testing, number, len(names))
+                    found[name] = used.among(tested)
                 except CalmError as error:
                     # Of all columns, one that cannot be tested does not hold up the others.
                     if len(names) == 1:
@@ -160,9 +171,11 @@ class FollowedColumn(QWidget):
             found, refused = result
             before = session.requests.get("selectivity", Request()).options
             options = {
-                name: {**request, "window_s": window_s}
-                if window_s and columns[name].per_trial
-                else request
+                name: {
+                    **request,
+                    **({"window_s": window_s} if window_s and columns[name].per_trial else {}),
+                    **used.options(),
+                }
                 for name in found
             }
             session.requests["selectivity"] = Request(options={**before, **options})
@@ -174,20 +187,21 @@ class FollowedColumn(QWidget):
 
     def start_trajectories(self) -> None:
         """Follow the population over time in the worker."""
-        session, recording = self._session, self._session.recording
-        adaptation = session.adaptation_in_use
+        session, used = self._session, self._session.in_use
+        adaptation, recording = session.adaptation_in_use, used.recording
         known, names = session.reading, self._names()
+        model_used = self._model.used()
         chosen = names[0] if len(names) == 1 else ""
         has_kinds = bool(chosen) and names_kinds(columns_of(recording)[chosen])
 
         def steps(load):
             model = yield from load(adaptation)
-            reading = yield from part_of(reading_steps(model, recording, known), 0, 2)
+            reading = yield from part_of(reading_steps(model, used.part, known), 0, 2)
             from ..explore.trajectories import trajectories_steps
 
             following = trajectories_steps(
                 model,
-                recording,
+                used.part,
                 by=chosen if has_kinds else None,
                 representation=reading.representation,
             )
@@ -198,6 +212,8 @@ class FollowedColumn(QWidget):
             reading, trajectories = result
             session.set_model(reading.model)
             session.set_reading(reading)
+            options = {"by": chosen if has_kinds else None, **used.options()}
+            session.requests["trajectories"] = Request(model_used, options)
             session.set_trajectories(trajectories, coloured_by=chosen)
 
         self._job.start(self._model.in_memory(steps), title="Trajectories", on_done=on_done)
@@ -206,14 +222,15 @@ class FollowedColumn(QWidget):
         """Write the selectivities to `path`: all as csv, the chosen column's as npz."""
         from ..explore.files import write_selectivity
         from ..explore.selectivity import feature_table
+        from ..io.accepted_column import with_accepted
         from ..io.tables import write_table
 
-        found = self._session.selectivity
+        found, judgement = self._session.selectivity, self._session.judgement
         try:
             if Path(path).suffix.lower() == ".csv":
-                write_table(feature_table(list(found.values())), path)
+                write_table(with_accepted(feature_table(list(found.values())), judgement), path)
             elif self.column.currentText() in found:
-                write_selectivity(found[self.column.currentText()], path)
+                write_selectivity(found[self.column.currentText()], path, judgement)
             else:
                 raise CalmError(
                     "an npz archive holds one column: choose one that was tested "
@@ -271,5 +288,26 @@ class FollowedColumn(QWidget):
         self._job.refresh_buttons()
 
     def _say(self, text: str) -> None:
+        self._said = text
+        self._show()
+
+    def _show(self) -> None:
+        """Write what was said, and which results are not of the neurons in use any more."""
+        text = " ".join(filter(None, [self._said, *self._stale()]))
         self.result.setText(text)
         self.result.setVisible(bool(text))
+
+    def _stale(self) -> list[str]:
+        session, used, said = self._session, self._session.in_use, []
+        if used is None:
+            return said
+        others: dict[str, list[str]] = {}
+        for name, one in session.selectivity.items():
+            others.setdefault(used.differs(one.known, "is", "Selectivity"), []).append(name)
+        others.pop("", None)
+        said += [f"Selectivity for {', '.join(names)} {text}" for text, names in others.items()]
+        made = session.requests.get("trajectories")
+        if session.trajectories is not None and made is not None:
+            known = flags_of(used.recording, made.options.get("neurons"))
+            said.append(used.differs(known, "Trajectories are", "Trajectories"))
+        return said

@@ -46,12 +46,14 @@ class FollowingForecast(QObject):
         self._rest.timeout.connect(self._on_rest)
         switch.toggled.connect(self._on_switch)
         session.time_changed.connect(self._on_time)
+        session.in_use_changed.connect(self._on_time)
         job.ended.connect(self._on_ended)
 
     def release(self) -> None:
         """Stop following the session."""
         self._rest.stop()
         self._session.time_changed.disconnect(self._on_time)
+        self._session.in_use_changed.disconnect(self._on_time)
 
     def _on_switch(self, wanted: bool) -> None:
         self._is_waiting = False

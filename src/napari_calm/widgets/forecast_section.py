@@ -117,6 +117,7 @@ class ForecastSection(Section):
         session.model_changed.connect(self._on_start_frame)
         session.time_changed.connect(self._on_time)
         session.palette_changed.connect(self._on_forecast)
+        session.in_use_changed.connect(self._on_forecast)
 
     def release(self) -> None:
         """Stop following the session."""
@@ -126,13 +127,15 @@ class ForecastSection(Section):
         session.model_changed.disconnect(self._on_start_frame)
         session.time_changed.disconnect(self._on_time)
         session.palette_changed.disconnect(self._on_forecast)
+        session.in_use_changed.disconnect(self._on_forecast)
         self.following.release()
         self.here.release()
 
     def start(self) -> bool:
         """Forecast the session's recording in the worker; False if another job runs."""
-        recording, adaptation = self._session.recording, self._session.adaptation_in_use
-        wanted_samples, used = self.samples.value(), self._model.used()
+        used, adaptation = self._session.in_use, self._session.adaptation_in_use
+        recording, wanted_samples = used.recording, self.samples.value()
+        model_used = self._model.used()
         request = {
             "start_frame": self.start_frame.value(),
             "horizon_frames": max(1, round(self.horizon.value() * recording.frame_rate_hz)),
@@ -142,19 +145,20 @@ class ForecastSection(Section):
         def steps(load):
             model = yield from load(adaptation)
             forecast = yield from model.forecast_steps(
-                recording, samples=samples_for(model, wanted_samples), **request
+                used.part, samples=samples_for(model, wanted_samples), **request
             )
             yield Progress(0, 1, "comparing with simple methods")
             from ..analysis.skill import forecast_skill
 
-            return model, forecast, forecast_skill(recording, forecast)
+            return model, used.among(forecast), forecast_skill(used.part, forecast)
 
         def on_done(result) -> None:
             self._session.expect(recording)
             model, forecast, skill = result
             self._session.set_model(model)
             options = {**request, "samples": samples_for(model, wanted_samples)}
-            self._session.requests["forecast"] = Request(used, options)
+            options |= used.options()
+            self._session.requests["forecast"] = Request(model_used, options)
             self._session.set_forecast(forecast, skill, kind=kind_of(model))
 
         work = self._model.in_memory(steps)
@@ -165,7 +169,7 @@ class ForecastSection(Section):
         from ..io.results import write_forecast
 
         try:
-            write_forecast(self._session.forecast, path)
+            write_forecast(self._session.forecast, path, self._session.judgement)
         except (CalmError, OSError) as error:
             self.say(f"Not saved: {error}")
         else:
@@ -201,7 +205,11 @@ class ForecastSection(Section):
     def _is_due(self) -> bool:
         """Tell whether a forecast from the start frame can be made and is not there."""
         forecast = self._session.forecast
-        is_there = forecast is not None and forecast.start_frame == self.start_frame.value()
+        is_there = (
+            forecast is not None
+            and forecast.start_frame == self.start_frame.value()
+            and not self._stale()
+        )
         return not is_there and not self._missing()
 
     def _on_follow(self, follow: bool) -> None:
@@ -238,4 +246,9 @@ class ForecastSection(Section):
             self._session.skill, forecast.horizon_frames, self._session.forecast_kind
         )
         told = "; ".join(filter(None, overlay_words(self._session.forecast_kind)))
-        return f"{words} On the movie: {told}."
+        return f"{words} On the movie: {told}. {self._stale()}".strip()
+
+    def _stale(self) -> str:
+        """Say where the forecast is not of the neurons in use."""
+        known = self._session.forecast.known
+        return self._session.in_use.differs(known, "The forecast is", "Forecast")

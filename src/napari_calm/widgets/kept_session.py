@@ -111,7 +111,9 @@ class KeptSession:
         Whether results are made with the adaptation, and the file it was saved to.
     rejected, selection : tuple of int
         Neurons.
-    time_s, colour_by, map_name, forecast_kind, trajectories_by
+    accepted_only : bool
+        Whether results are made without the rejected ones.
+    time_s, colour_by, sort_by, map_name, forecast_kind, trajectories_by
         As the session has them; `map_name` is empty without a map.
     docks : dict
         See `kept_docks`.
@@ -151,6 +153,8 @@ class KeptSession:
     trajectories: "Trajectories | None" = None
     applied: "Applied | None" = None
     adaptation: "Adaptation | None" = None
+    accepted_only: bool = False
+    sort_by: str = ""
 
     @classmethod
     def of(
@@ -192,6 +196,8 @@ class KeptSession:
             session.trajectories,
             session.applied,
             session.adaptation,
+            session.accepted_only,
+            session.sort_by,
         )
 
     def check(self, recording: Recording, path: str | Path) -> None:
@@ -217,7 +223,7 @@ class KeptSession:
             weights = self.applied.weights
             n_neurons = recording.n_neurons if weights is None else len(weights)
             self._check_size(n_neurons, self.applied.decoded.n_frames, recording, path)
-        if self.adaptation is not None:
+        if self.adaptation is not None and not self.adaptation.belongs_to(recording):
             self.adaptation.check(recording)
 
     @staticmethod

@@ -9,7 +9,7 @@ from ..preprocess.smooth import smooth_causally
 from .geometry import Geometry
 from .geometry import apply as apply_geometry
 from .label_rows import rows_by_label
-from .lazy_frames import PaintedFrames, neuron_image, ring_image
+from .lazy_frames import PaintedFrames, neuron_image, only_neurons, ring_image
 from .palette import neuron_colour, token_colours
 from .session import Session
 from .settings import read_colour_settings
@@ -158,7 +158,7 @@ class SessionLayers:
             TOKENS,
             PaintedFrames(
                 tokens.tokens,
-                ring_image(self._neuron_image),
+                only_neurons(ring_image(self._neuron_image), tokens.known),
                 column_of_frame=tokens.token_of_frame(),
             ),
             contrast_limits=(-0.5, tokens.n_codes - 0.5),

@@ -108,6 +108,13 @@ def neuron_image(label_image: np.ndarray, label_values: np.ndarray) -> np.ndarra
     return table[label_image]
 
 
+def only_neurons(image: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Leave only some neurons, (neurons,) of bool, in a neuron image."""
+    if known.all():
+        return image
+    return np.where(np.concatenate([[False], known])[image], image, 0)
+
+
 def ring_image(neurons: np.ndarray) -> np.ndarray:
     """Keep only the rims of the neurons in a neuron image, one or two pixels wide.
 

@@ -65,6 +65,7 @@ class ModelSection(Section):
         job.ended.connect(self._on_job_ended)
         session.model_changed.connect(self._on_model)
         session.adaptation_changed.connect(self._on_adaptation)
+        session.in_use_changed.connect(self._on_in_use)
         # A job of its own: looking around must not hold up the panel's buttons.
         self._looking = Job(self)
         self._fill([], "looking for models ...")
@@ -75,6 +76,7 @@ class ModelSection(Section):
         """Stop following the session."""
         self._session.model_changed.disconnect(self._on_model)
         self._session.adaptation_changed.disconnect(self._on_adaptation)
+        self._session.in_use_changed.disconnect(self._on_in_use)
         self._looking.abandon()
 
     @property
@@ -97,9 +99,24 @@ class ModelSection(Section):
 
     def missing_to_run(self) -> str:
         """Say why there is nothing that a model could run on, or no model, or nothing."""
+        return self.missing_to_fit() or self._unfitted()
+
+    def missing_to_fit(self) -> str:
+        """Say why no model could be adapted to a recording, or nothing."""
         if self._session.recording is None:
             return "Extract traces first, or open a suite2p folder."
         return self.missing()
+
+    def _unfitted(self) -> str:
+        """Say which neurons the adaptation in use knows nothing of, or nothing."""
+        lacking = self._session.adaptation_lacks
+        if not lacking or self._session.adaptation_in_use is None:
+            return ""
+        named = f"ROI {', '.join(map(str, lacking))}" if len(lacking) < 5 else "some neurons"
+        return (
+            f"The model was adapted without {named}, in use now. Adapt again, choose "
+            "'zero-shot' in Adapt, or leave them out (R)."
+        )
 
     def choose(self, name_or_folder: str) -> None:
         """Choose a model, adding it to the list if it is a folder not yet there."""
@@ -143,12 +160,14 @@ class ModelSection(Section):
 
     def used(self) -> ModelUsed:
         """Return what a result is made with now, for making it again."""
-        adaptation = self._session.adaptation_in_use
+        if self._session.adaptation_in_use is None:
+            return ModelUsed(self.chosen, self.device.currentText())
         return ModelUsed(
             self.chosen,
             self.device.currentText(),
-            None if adaptation is None else adaptation.until_frame,
-            None if adaptation is None else self._session.adaptation_file,
+            self._session.adaptation.until_frame,
+            self._session.adaptation_file,
+            self._session.adapted_neurons,
         )
 
     @property
@@ -222,6 +241,11 @@ class ModelSection(Section):
         if self._session.adaptation is None:
             self.source.forget_adapted()
         self._show_what_is_ready()
+
+    def _on_in_use(self) -> None:
+        if self._session.adaptation_in_use is not None:
+            self._show_what_is_ready()
+        self._job.refresh_buttons()
 
     def _show_what_is_ready(self, _index: int = 0) -> None:
         """Make the session's model the one that the next result will be of, if it is there."""

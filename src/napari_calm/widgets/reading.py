@@ -4,6 +4,8 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import TypeVar
 
+import numpy as np
+
 from ..core.progress import Progress, Steps, retold
 from ..core.recording import Recording
 from ..core.representation import Representation
@@ -14,16 +16,16 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """Hidden states and tokens of a recording, and the model that made them."""
+    """Hidden states and tokens of a recording, or of some of its neurons, and their model."""
 
     model: object
+    traces: np.ndarray
     representation: Representation
     tokens: TokenMap
 
     def is_of(self, model, recording: Recording) -> bool:
         """Tell whether this is what `model` makes of the traces of `recording`."""
-        found = (self.representation.n_neurons, self.representation.n_frames)
-        return self.model is model and found == recording.traces.shape
+        return self.model is model and self.traces is recording.traces
 
 
 def reading_steps(model, recording: Recording, known: Reading | None = None) -> Steps[Reading]:
@@ -32,7 +34,7 @@ def reading_steps(model, recording: Recording, known: Reading | None = None) -> 
         return known
     representation = yield from part_of(model.represent_steps(recording), 0, 2)
     tokens = yield from part_of(model.tokenize_steps(recording), 1, 2)
-    return Reading(model, representation, tokens)
+    return Reading(model, recording.traces, representation, tokens)
 
 
 def part_of(steps: Generator[Progress, None, Result], part: int, parts: int) -> Steps[Result]:

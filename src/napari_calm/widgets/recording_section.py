@@ -30,6 +30,7 @@ from .recording_layers import (
 )
 from .section import Section
 from .session import Session
+from .use_row import UseRow
 
 SAMPLE = ("napari-calm", "y_maze")
 
@@ -82,9 +83,11 @@ class RecordingSection(Section):
         self.drop_unusable.setToolTip(
             "Neurons whose trace is constant or holds NaN are left out, instead of stopping."
         )
-        self.cells_only = QCheckBox("Accepted cells only", objectName="calm_cells_only")
+        self.cells_only = QCheckBox("Open accepted cells only", objectName="calm_cells_only")
         self.cells_only.setToolTip(
-            "Take only the ROIs that suite2p, CaImAn or the NWB file's table accepts as cells."
+            "Read only the ROIs that suite2p, CaImAn or the NWB file's table accepts as cells. "
+            "The others are not there at all then; to see them and still leave them out of "
+            "results, open all and choose 'Use: accepted cells' below."
         )
         self.extract = QPushButton("Extract traces", objectName="calm_extract")
         self.extract.setToolTip(
@@ -100,6 +103,7 @@ class RecordingSection(Section):
             "the file does not show which is right."
         )
         self.behaviour = BehaviourRow(session, job)
+        self.use = UseRow(session)
         self._lay_out()
         self.open_suite2p.clicked.connect(self._ask_for_suite2p)
         self.open_file.clicked.connect(self._ask_for_file)
@@ -151,10 +155,12 @@ class RecordingSection(Section):
         self.form.addRow(self.exchange)
         self.form.addRow("Behaviour", self.behaviour)
         self.add_result_line()
+        self.form.addRow("Use", self.use)
 
     def release(self) -> None:
         """Stop following viewer and session."""
         self.behaviour.release()
+        self.use.release()
         self.movie.close_connections()
         self.rois.close_connections()
         self._session.recording_changed.disconnect(self._on_recording)
@@ -354,6 +360,7 @@ class RecordingSection(Section):
                 f"at {recording.frame_rate_hz:g} Hz. {self._note}".strip()
             )
         self.exchange.setVisible(self._may_exchange())
+        self.form.setRowVisible(self.use, recording is not None)
         self._job.refresh_buttons()
 
     def _may_exchange(self) -> bool:

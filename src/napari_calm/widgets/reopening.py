@@ -76,6 +76,9 @@ def reopen_steps(path: str | Path, moved: Mapping[str, str]) -> Steps[Reopened]:
 def show_results(session: Session, reopened: Reopened) -> None:
     """Give a session, which has the recording already, what was kept of it."""
     kept = reopened.kept
+    session.set_accepted(range(len(session.accepted)), True)
+    session.set_accepted(kept.rejected, False)
+    session.use_accepted_only(kept.accepted_only)
     session.adaptation_file = kept.adaptation_file
     session.set_adaptation(kept.adaptation)
     session.use_adaptation(kept.uses_adaptation)
@@ -91,8 +94,7 @@ def show_results(session: Session, reopened: Reopened) -> None:
     if kept.applied is not None:
         session.set_applied(kept.applied)
     session.set_colour_by(kept.colour_by)
-    session.set_accepted(range(len(session.accepted)), True)
-    session.set_accepted(kept.rejected, False)
+    session.set_sort_by(kept.sort_by)
     session.select(kept.selection)
     session.seek(kept.time_s)
 

@@ -48,22 +48,27 @@ class RowSorting(QWidget):
         layout.addWidget(QLabel("Sort by"))
         layout.addWidget(self.by)
         self.offer()
-        self.by.activated.connect(lambda _row: self.changed.emit())
+        self.by.activated.connect(lambda _row: session.set_sort_by(self.by.currentText()))
+        session.sort_changed.connect(self._on_sort)
 
     def release(self) -> None:
-        """Stop what is being computed."""
+        """Stop following the session, and what is being computed."""
+        self._session.sort_changed.disconnect(self._on_sort)
         self._job.abandon()
 
     def offer(self) -> None:
-        """Fill the choice with what there is to sort by; keep what was chosen if it can be."""
-        chosen, names = self.by.currentText(), [*_OWN, *colouring_names(self._session)]
-        if [self.by.itemText(row) for row in range(self.by.count())] == names:
-            return
-        self.by.clear()
-        self.by.addItems(names)
-        for row, told in enumerate(_OWN.values()):
-            self.by.setItemData(row, told, Qt.ItemDataRole.ToolTipRole)
-        self.by.setCurrentIndex(max(0, self.by.findText(chosen)))
+        """Fill the choice with what there is to sort by; show what was chosen if it can be."""
+        names = [*_OWN, *colouring_names(self._session)]
+        if [self.by.itemText(row) for row in range(self.by.count())] != names:
+            self.by.clear()
+            self.by.addItems(names)
+            for row, told in enumerate(_OWN.values()):
+                self.by.setItemData(row, told, Qt.ItemDataRole.ToolTipRole)
+        self.by.setCurrentIndex(max(0, self.by.findText(self._session.sort_by)))
+
+    def _on_sort(self) -> None:
+        self.offer()
+        self.changed.emit()
 
     def rows(self) -> tuple[SortedNeurons, str]:
         """Return the rows and how they are sorted, in words."""

@@ -13,6 +13,7 @@ from ..core.token_map import TokenMap
 from .accepted_cells import AcceptedCells
 from .explored_results import ExploredResults
 from .made_with import MadeWith
+from .neurons_in_use import NeuronsInUse
 from .origin import Origin
 
 DEFAULT_SELECTION_SIZE = 5
@@ -66,7 +67,8 @@ class Session(ExploredResults, AcceptedCells, MadeWith):
         self._skill: object | None = None
         self._forecast_kind = ZERO_SHOT
         self._model: object | None = None
-        self._adaptation = None
+        self._adaptation = self._adaptation_part = None
+        self._in_use: NeuronsInUse | None = None
         self._uses_adaptation = False
         self._selection: tuple[int, ...] = ()
         self._time_s = 0.0
@@ -79,10 +81,31 @@ class Session(ExploredResults, AcceptedCells, MadeWith):
     @property
     def judged_recording(self) -> Recording | None:
         """The recording with the user's judgement of its cells, for what is kept of it."""
+        recording, judgement = self._recording, self.judgement
+        return recording if judgement is None else replace(recording, accepted=judgement)
+
+    @property
+    def judgement(self) -> np.ndarray | None:
+        """Which neurons are accepted, (neurons,) of bool; None where nobody decided."""
         recording = self._recording
         if recording is None or (recording.accepted is None and self.accepted.all()):
-            return recording
-        return replace(recording, accepted=self.accepted)
+            return None
+        return self.accepted
+
+    @property
+    def in_use(self) -> NeuronsInUse | None:
+        """The neurons that the next result is made of; None without a recording."""
+        recording, left_out = self._recording, self.left_out
+        if recording is None:
+            return None
+        neurons = np.flatnonzero(~left_out) if left_out.any() else None
+        kept = self._in_use
+        if kept is None or not (
+            kept.recording is recording and np.array_equal(kept.flags, ~left_out)
+        ):
+            # The same one as long as nothing changes: what was read of its part is kept by it.
+            self._in_use = NeuronsInUse(recording, neurons)
+        return self._in_use
 
     @property
     def pixel_size_um(self) -> float | None:
@@ -121,8 +144,42 @@ class Session(ExploredResults, AcceptedCells, MadeWith):
 
     @property
     def adaptation_in_use(self):
-        """The adaptation that the next result is made with; None for zero-shot."""
-        return self._adaptation if self._uses_adaptation else None
+        """The adaptation that the next result is made with; None for zero-shot.
+
+        Of a part of the neurons that were adapted to where only these are in use.
+        """
+        if not self._uses_adaptation:
+            return None
+        # Of neurons that it lacks it is refused where it is to be used (`adaptation_lacks`).
+        return self.fitting_adaptation or self._adaptation
+
+    @property
+    def fitting_adaptation(self):
+        """The adaptation for the neurons in use; None without one that helped and knows all."""
+        adaptation = self._adaptation
+        if adaptation is None or not adaptation.helped or self.adaptation_lacks:
+            return None
+        labels = adaptation.roi_labels if self.in_use is None else self.in_use.roi_labels
+        if not np.array_equal(self._adaptation_part.roi_labels, labels):
+            self._adaptation_part = adaptation.select(labels)
+        return self._adaptation_part
+
+    @property
+    def adaptation_lacks(self) -> tuple[int, ...]:
+        """Numbers of the ROIs in use that the adaptation knows nothing of."""
+        if self._adaptation is None or self.in_use is None:
+            return ()
+        labels = self.in_use.roi_labels
+        lacking = labels[~np.isin(labels, self._adaptation.roi_labels)]
+        return tuple(lacking.tolist())
+
+    @property
+    def adapted_neurons(self) -> tuple[int, ...] | None:
+        """Neurons that the adaptation was fitted to; None for all, or without one."""
+        if self._adaptation is None or self._recording is None:
+            return None
+        known = np.isin(self._recording.roi_labels, self._adaptation.roi_labels)
+        return None if known.all() else tuple(np.flatnonzero(known).tolist())
 
     @property
     def fitted_until_frame(self) -> int | None:
@@ -147,7 +204,8 @@ class Session(ExploredResults, AcceptedCells, MadeWith):
         origin: Origin | None = None,
     ) -> None:
         """Take a new recording; what was computed from the old one is dropped."""
-        self._recording = recording
+        self._recording, self._in_use = recording, None
+        self._accept_as_found(recording)
         self._pixel_size_um = pixel_size_um
         self._tokens = self._forecast = self._skill = None
         self._selection = () if recording is None else most_active(recording)
@@ -155,13 +213,14 @@ class Session(ExploredResults, AcceptedCells, MadeWith):
         self._forget_how()
         self.set_code(None)
         self.origin = origin
-        self._accept_as_found(recording)
+        self.accepted_in_file = None if recording is None else recording.accepted
         self.set_adaptation(None)
         self.recording_changed.emit()
         self.tokens_changed.emit()
         self.forecast_changed.emit()
         self._tell_explored()
         self.accepted_changed.emit()
+        self.in_use_changed.emit()
         self.selection_changed.emit()
 
     def set_behaviour(self, recording: Recording) -> None:
@@ -177,7 +236,9 @@ class Session(ExploredResults, AcceptedCells, MadeWith):
                 f"{recording.name} was replaced by another recording while its behaviour was "
                 "read. Open the behaviour again."
             )
+        used = self.in_use
         self._recording = recording
+        self._in_use = None if used is None else used.with_behaviour_of(recording)
         self.set_selectivity({})
         self.drop_decodings()
         self.behaviour_changed.emit()
@@ -207,7 +268,7 @@ class Session(ExploredResults, AcceptedCells, MadeWith):
         if adaptation is None and self._adaptation is None:
             return
         before = self.adaptation_in_use
-        self._adaptation = adaptation
+        self._adaptation = self._adaptation_part = adaptation
         self._uses_adaptation = adaptation is not None and adaptation.helped
         self.adaptation_changed.emit()
         if self.adaptation_in_use is not before:

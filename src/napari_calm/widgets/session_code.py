@@ -2,9 +2,14 @@
 
 import shlex
 
+import numpy as np
+
 from ..core.errors import CalmError
 from .made_with import ModelUsed, Request
 from .session import Session
+
+# What `--leave-out` calls those that the file does not accept as cells.
+REJECTED = "rejected"
 
 NOTHING = "There is nothing to copy yet: open or extract a recording first."
 NO_FILE = (
@@ -15,9 +20,6 @@ NO_FILE = (
 NO_TABLES = (
     "Commands cannot add a table of behaviour. Press 'Save recording...' first, which keeps "
     "it with the traces, or copy as Python."
-)
-NO_NEURONS = (
-    "Commands cannot leave out the neurons that you rejected. Copy as Python, or cluster all."
 )
 
 
@@ -31,27 +33,75 @@ def as_python(session: Session) -> str:
     """
     origin = _origin(session)
     lines = ["import napari_calm", "", *origin.python()]
-    loaded: ModelUsed | None = None
+    script = _Script(session, lines)
     for name, request in _present(session):
-        if request.model is not None and request.model != loaded:
-            lines += ["", *_model_lines(request.model)]
-            loaded = request.model
+        if name == "selectivity":
+            lines.append("selectivity = {}")
+            for column, options in request.options.items():
+                of = script.neurons(options.get("neurons"))
+                made = f"napari_calm.selectivity({of}, {column!r}, {_keywords(options)})"
+                lines.append(f"selectivity[{column!r}] = {script.of_all(made)}")
+            continue
+        of = script.neurons(request.options.get("neurons"))
+        script.model(request)
         options = _keywords(request.options)
-        if name == "tokens":
-            lines.append("tokens = model.tokenize(recording)")
-        elif name == "forecast":
-            lines.append(f"forecast = model.forecast(recording, {options})")
-        elif name == "clusters":
-            lines.append(f"clusters = napari_calm.cluster(model, recording, {options})")
-        else:
-            lines.append("selectivity = {")
-            lines += [
-                f"    {column!r}: napari_calm.selectivity(recording, {column!r}, "
-                f"{_keywords(one)}),"
-                for column, one in request.options.items()
-            ]
-            lines.append("}")
+        made = {
+            "tokens": f"model.tokenize({of})",
+            "forecast": f"model.forecast({of}, {options})",
+            "clusters": f"napari_calm.cluster(model, {of}, {options})",
+            "trajectories": f"napari_calm.trajectories(model, {of}, {options})",
+        }[name]
+        # The population's path has no numbers of neurons.
+        lines.append(f"{name} = {made if name == 'trajectories' else script.of_all(made)}")
     return "\n".join(lines) + "\n"
+
+
+class _Script:
+    """Lines of Python, which know what neurons and what model the last ones were about."""
+
+    def __init__(self, session: Session, lines: list[str]) -> None:
+        self._session, self._lines = session, lines
+        self._neurons: tuple[int, ...] | None = None
+        self._model: tuple | None = None
+
+    def neurons(self, neurons: tuple[int, ...] | None) -> str:
+        """Return the name of the recording, or of a part of it, which is made first."""
+        if neurons is None:
+            self._neurons = None
+            return "recording"
+        if neurons != self._neurons:
+            said = _flags_in_python(self._session, neurons)
+            self._lines += ["", f"used = {said}", "cells = recording.select(used)"]
+            self._neurons = neurons
+        return "cells"
+
+    def of_all(self, made: str) -> str:
+        """Return what gives the neurons of a result their numbers in the whole recording."""
+        return made if self._neurons is None else f"{made}.among(recording, used)"
+
+    def model(self, request: Request) -> None:
+        """Load the model of a result, where the last ones had another."""
+        if request.model is None:
+            return
+        used = self._neurons if request.model.adapted_until_frame is not None else None
+        if (request.model, used) != self._model:
+            self._lines += ["", *_model_lines(self._session, request.model, used)]
+            self._model = (request.model, used)
+
+
+def _left_out(session: Session, neurons: tuple[int, ...]) -> list[int] | None:
+    """Return those that are not among `neurons`; None where the file rejects just these."""
+    flags = np.ones(session.recording.n_neurons, bool)
+    flags[list(neurons)] = False
+    accepted = session.accepted_in_file
+    if accepted is not None and np.array_equal(flags, ~accepted):
+        return None
+    return np.flatnonzero(flags).tolist()
+
+
+def _flags_in_python(session: Session, neurons: tuple[int, ...]) -> str:
+    left_out = _left_out(session, neurons)
+    return "recording.accepted" if left_out is None else f"recording.all_but({left_out})"
 
 
 def as_command(session: Session) -> str:
@@ -67,8 +117,11 @@ def as_command(session: Session) -> str:
         raise CalmError(NO_TABLES)
     lines = []
     for name, request in _present(session):
+        if name == "trajectories":
+            # No command follows the population over time.
+            continue
         if name == "selectivity":
-            lines += _selectivity_lines(origin.command(), request)
+            lines += _selectivity_lines(session, origin.command(), request)
             continue
         flags = {
             "tokens": ("tokenize", {}),
@@ -76,10 +129,10 @@ def as_command(session: Session) -> str:
             "clusters": ("cluster", _of_cluster_command(request.options)),
         }
         command, options = flags[name]
-        if "neurons" in options:
-            raise CalmError(NO_NEURONS)
         parts = ["napari-calm", command, origin.command(), *_flags(options)]
-        parts += _model_flags(request.model)
+        parts += _leave_out_flags(session, request.options.get("neurons"))
+        # Tokens are the tokenizer's, which adapting leaves as it is.
+        parts += _model_flags(request.model, is_adapted=name != "tokens")
         lines.append(" ".join([*parts, "--out", f"{name}.npz"]))
     if not lines:
         lines.append(f"napari-calm info {shlex.quote(origin.path)}")
@@ -100,6 +153,7 @@ def _present(session: Session) -> list[tuple[str, Request]]:
         "forecast": session.forecast,
         "clusters": session.clusters,
         "selectivity": session.selectivity,
+        "trajectories": session.trajectories,
     }
     return [
         (name, session.requests[name])
@@ -108,22 +162,51 @@ def _present(session: Session) -> list[tuple[str, Request]]:
     ]
 
 
-def _model_lines(model: ModelUsed) -> list[str]:
+def _model_lines(session: Session, model: ModelUsed, used: tuple[int, ...] | None) -> list[str]:
+    """Return what loads a model, adapted for the neurons `used`, or for all."""
     lines = [f"model = napari_calm.load_model({model.name!r}, {model.device!r})"]
+    if model.adapted_until_frame is None:
+        return lines
+    fitted = model.adapted_neurons
     if model.adaptation_file:
+        lines.append(f"adaptation = napari_calm.load_adaptation({model.adaptation_file!r})")
+    else:
+        of = "recording" if fitted is None else "cells"
+        if fitted is not None and fitted != used:
+            of = f"recording.select({_flags_in_python(session, fitted)})"
         lines.append(
-            f"model = napari_calm.load_adaptation({model.adaptation_file!r}).apply(model)"
-        )
-    elif model.adapted_until_frame is not None:
-        lines.append(
-            "adaptation = napari_calm.adapt(model, recording, "
+            f"adaptation = napari_calm.adapt(model, {of}, "
             f"until_frame={model.adapted_until_frame})"
         )
-        lines.append("model = adaptation.apply(model)")
+    if fitted != used:
+        lines.append("adaptation = adaptation.select(cells.roi_labels)")
+    lines.append("model = adaptation.apply(model)")
     return lines
 
 
-def _model_flags(model: ModelUsed) -> list[str]:
+def _leave_out_flags(session: Session, neurons: tuple[int, ...] | None) -> list[str]:
+    if neurons is None:
+        return []
+    left_out = _left_out(session, neurons)
+    return ["--leave-out", REJECTED if left_out is None else _spans(left_out)]
+
+
+def _spans(numbers: list[int]) -> str:
+    """Write rising numbers as the option takes them.
+
+    Examples
+    --------
+    >>> _spans([3, 7, 8, 9])
+    '3,7-9'
+    """
+    found = np.array(numbers)
+    runs = np.split(found, np.flatnonzero(np.diff(found) > 1) + 1)
+    return ",".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs)
+
+
+def _model_flags(model: ModelUsed, *, is_adapted: bool) -> list[str]:
+    if not is_adapted:
+        model = ModelUsed(model.name, model.device)
     if model.adapted_until_frame is not None and not model.adaptation_file:
         raise CalmError(
             "A command takes an adaptation from a file: press 'Save adaptation...' first."
@@ -135,13 +218,16 @@ def _model_flags(model: ModelUsed) -> list[str]:
 
 
 def _keywords(options: dict) -> str:
-    return ", ".join(f"{name}={value!r}" for name, value in options.items())
+    return ", ".join(
+        f"{name}={value!r}" for name, value in options.items() if name != "neurons"
+    )
 
 
 def _flags(options: dict) -> list[str]:
     return [
         part
         for name, value in options.items()
+        if name != "neurons"
         for part in (f"--{name.replace('_', '-')}", shlex.quote(str(value)))
     ]
 
@@ -152,17 +238,19 @@ def _of_cluster_command(options: dict) -> dict:
     }
 
 
-def _selectivity_lines(recording: str, request: Request) -> list[str]:
+def _selectivity_lines(session: Session, recording: str, request: Request) -> list[str]:
     """Return one command for the columns that were tested alike."""
     alike: dict[tuple, list[str]] = {}
     for column, options in request.options.items():
         window = tuple(options.get("window_s", ()))
-        alike.setdefault((options["bins"], options["draws"], window), []).append(column)
+        how = (options["bins"], options["draws"], window, options.get("neurons"))
+        alike.setdefault(how, []).append(column)
     lines = []
-    for number, ((bins, draws, window), columns) in enumerate(alike.items()):
+    for number, ((bins, draws, window, neurons), columns) in enumerate(alike.items()):
         parts = ["napari-calm selectivity", recording, "--bins", str(bins)]
         parts += ["--draws", str(draws)]
         parts += ["--window-s", *map(str, window)] if window else []
+        parts += _leave_out_flags(session, neurons)
         for column in columns:
             parts += ["--column", shlex.quote(column)]
         suffix = f"_{number + 1}" if len(alike) > 1 else ""

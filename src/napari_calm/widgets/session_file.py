@@ -40,9 +40,17 @@ _PLAIN: dict[str, type | tuple[type, ...]] = {
     "trajectories_by": str,
     "docks": dict,
     "shown_decoding": str,
+    "accepted_only": bool,
+    "sort_by": str,
 }
 # What files have that were written since these were kept.
-_SINCE = {"docks": {}, "shown_decoding": "", "decodings": []}
+_SINCE = {
+    "docks": {},
+    "shown_decoding": "",
+    "decodings": [],
+    "accepted_only": False,
+    "sort_by": "",
+}
 
 
 def write_session_steps(kept: KeptSession, path: str | Path) -> Steps[None]:
@@ -278,7 +286,8 @@ def _kept_from(text: dict[str, Any]) -> KeptSession:
     for name, request in text["requests"].items():
         model = request["model"]
         options = _with_tuples(request["options"])
-        requests[name] = Request(None if model is None else ModelUsed(**model), options)
+        used = None if model is None else ModelUsed(**_with_tuples(model))
+        requests[name] = Request(used, options)
     return KeptSession(
         Facts(**facts),
         origin,

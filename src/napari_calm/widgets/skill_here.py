@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import numpy as np
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 
@@ -52,23 +53,25 @@ class SkillHere(QWidget):
         job.guard(self.score, model.missing_to_run)
         session.recording_changed.connect(self.clear)
         session.model_changed.connect(self._on_model)
+        session.in_use_changed.connect(self._show)
 
     def release(self) -> None:
         """Stop following the session."""
         self._session.recording_changed.disconnect(self.clear)
         self._session.model_changed.disconnect(self._on_model)
+        self._session.in_use_changed.disconnect(self._show)
 
     def clear(self) -> None:
         """Forget what was said of another recording or model."""
-        self._scored_model = ""
+        self._scored_model, self._scored = "", np.zeros(0, bool)
         self._say("")
 
     def start(self) -> None:
         """Score the chosen model, zero-shot and, where there is one, adapted, in the worker."""
-        session, recording = self._session, self._session.recording
-        kinds = {ZERO_SHOT: None}
-        if session.adaptation is not None and session.adaptation.helped:
-            kinds[ADAPTED] = session.adaptation
+        session, used = self._session, self._session.in_use
+        recording, kinds = used.recording, {ZERO_SHOT: None}
+        if session.fitting_adaptation is not None:
+            kinds[ADAPTED] = session.fitting_adaptation
         first_share, is_honest = scored_part(
             recording.n_frames, session.fitted_until_frame if ADAPTED in kinds else None
         )
@@ -83,7 +86,7 @@ class SkillHere(QWidget):
                 model = yield from load(adaptation)
                 scoring = skill_over_starts_steps(
                     model,
-                    recording,
+                    used.part,
                     horizon_frames=horizon_frames,
                     first_share=first_share,
                 )
@@ -99,7 +102,7 @@ class SkillHere(QWidget):
             session.expect(recording)
             model, skills = result
             session.set_model(model)
-            self._scored_model = model.name
+            self._scored_model, self._scored = model.name, used.flags
             kind = ZERO_SHOT if in_use is None else ADAPTED
             starts = next(iter(skills.values())).n_starts
             caveat = (
@@ -116,8 +119,16 @@ class SkillHere(QWidget):
         self._job.start(self._model.in_memory(steps), title="Score forecasts", on_done=on_done)
 
     def _say(self, text: str) -> None:
-        self.result.setText(text)
-        self.result.setVisible(bool(text))
+        self._said = text
+        self._show()
+
+    def _show(self) -> None:
+        """Write what was found, and where it is not of the neurons in use any more."""
+        used, stale = self._session.in_use, ""
+        if self._said and used is not None and self._scored.size == used.recording.n_neurons:
+            stale = used.differs(self._scored, "This is", "How good is it here?")
+        self.result.setText(f"{self._said} {stale}".strip())
+        self.result.setVisible(bool(self._said))
 
     def _on_model(self) -> None:
         model = self._session.model

@@ -35,24 +35,26 @@ class TokensSection(Section):
         job.guard(self.show_codebook, lambda: "" if session.tokens else "Tokenise first.")
         session.tokens_changed.connect(self._on_tokens)
         session.recording_changed.connect(job.refresh_buttons)
+        session.in_use_changed.connect(self._on_tokens)
         self._on_tokens()
 
     def release(self) -> None:
         """Stop following the session."""
         self._session.tokens_changed.disconnect(self._on_tokens)
         self._session.recording_changed.disconnect(self._job.refresh_buttons)
+        self._session.in_use_changed.disconnect(self._on_tokens)
 
     def start(self) -> None:
         """Tokenise the session's recording in the worker."""
-        recording, adaptation = self._session.recording, self._session.adaptation_in_use
-        request = Request(self._model.used())
+        used, adaptation = self._session.in_use, self._session.adaptation_in_use
+        request = Request(self._model.used(), used.options())
 
         def steps(load):
             model = yield from load(adaptation)
-            return model, (yield from model.tokenize_steps(recording))
+            return model, used.among((yield from model.tokenize_steps(used.part)))
 
         def on_done(result) -> None:
-            self._session.expect(recording)
+            self._session.expect(used.recording)
             model, tokens = result
             self._session.set_model(model)
             self._session.requests["tokens"] = request
@@ -66,7 +68,8 @@ class TokensSection(Section):
         if tokens is None:
             self.say(self._model.missing_to_run() if self._session.recording is None else "")
         else:
+            stale = self._session.in_use.differs(tokens.known, "Tokens are", "Tokenise")
             self.say(
                 f"{tokens.n_codes} codes, {tokens.used_codes} used; one stands for "
-                f"{tokens.token_duration_s:.2f} s"
+                f"{tokens.token_duration_s:.2f} s. {stale}".strip()
             )

@@ -230,20 +230,24 @@ def picture_of(session: Session, band: Band | None = None) -> Picture:
     end_s = recording.duration_s
     if forecast is not None:
         end_s = max(end_s, (forecast.start_frame + forecast.horizon_frames) / rate_hz)
-    rows, accepted, errors = [], session.accepted, {}
+    rows, errors = [], {}
     shown = session.selection[:MOST_ROWS]
     if forecast is not None and forecast.start_frame < recording.n_frames:
         found = forecast_error(recording.traces, forecast, list(shown))
         errors = dict(zip(shown, found, strict=True))
     for position, neuron in enumerate(shown):
+
+        def has(result, neuron: int = neuron) -> bool:
+            return result is not None and bool(result.known[neuron])
+
         rows.append(
             Row(
-                name=neuron_name(session, neuron) + ("" if accepted[neuron] else " (rejected)"),
+                name=_row_name(session, neuron),
                 colour=neuron_colour(position),
                 time_s=time_s,
                 trace=recording.traces[neuron],
-                fan=None if forecast is None else fan_of(forecast, neuron, errors.get(neuron)),
-                strip=None if tokens is None else strip_of(tokens, neuron),
+                fan=fan_of(forecast, neuron, errors.get(neuron)) if has(forecast) else None,
+                strip=strip_of(tokens, neuron) if has(tokens) else None,
             )
         )
     return Picture(rows, None if forecast is None else forecast.start_s, end_s, band)
@@ -253,6 +257,16 @@ def neuron_name(session: Session, neuron: int) -> str:
     """Return what a neuron is called: its ROI's number, or its own."""
     footprints = session.recording.footprints
     return f"cell {neuron}" if footprints is None else f"ROI {footprints.label_values[neuron]}"
+
+
+def _row_name(session: Session, neuron: int) -> str:
+    """Return what a row is called, and why it may lack what others have."""
+    made = [each.known[neuron] for each in (session.forecast, session.tokens) if each]
+    notes = [] if session.accepted[neuron] else ["rejected"]
+    if made and not any(made):
+        notes.append("not computed")
+    name = neuron_name(session, neuron)
+    return f"{name} ({', '.join(notes)})" if notes else name
 
 
 def has_bands(forecast) -> bool:
