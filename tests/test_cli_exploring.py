@@ -7,9 +7,10 @@ import pytest
 
 from napari_calm import cli
 from napari_calm.explore.files import read_clusters, read_embedding
+from napari_calm.io.results import read_forecast
 from napari_calm.io.traces import read_traces_npz, write_recording
 from napari_calm.model.calm import CalmModel
-from napari_calm.model.checkpoint import save_model
+from napari_calm.model.checkpoint import load_model, save_model
 from napari_calm.simulate.session import simulate_session
 
 
@@ -119,3 +120,70 @@ def test_bad_input_is_one_line_and_status_one(run, files, tmp_path, arguments, m
     assert status == 1
     assert message in errors
     assert not list(tmp_path.iterdir())
+
+
+def test_neurons_that_are_left_out_keep_their_numbers(run, files, tmp_path):
+    judged = read_traces_npz(files / "traces.npz")
+    flags = np.isin(np.arange(14), [2, 7, 8], invert=True)
+    write_recording(replace(judged, accepted=flags), tmp_path / "judged.npz")
+    part = judged.select(flags)
+    model = load_model(str(files / "model"))
+    common = ["--model", files / "model", "--leave-out", "rejected"]
+    made = {
+        "tokens.csv": ("tokenize", []),
+        "forecast.npz": (
+            "forecast",
+            ["--start-frame", 200, "--horizon-frames", 4, "--samples", 2],
+        ),
+        "embedding.csv": ("embed", ["--source", "mean"]),
+        "clusters.csv": ("cluster", ["--clusters", 3, "--resamplings", 2]),
+    }
+    for name, (command, options) in made.items():
+        status, printed, told = run(
+            command, tmp_path / "judged.npz", "--out", tmp_path / name, *common, *options
+        )
+        assert status == 0, told
+        assert "11 neurons" in printed
+    tokens = pd.read_csv(tmp_path / "tokens.csv")
+    assert tokens["neuron"].unique().tolist() == np.flatnonzero(flags).tolist()
+    assert tokens["accepted"].all()
+    np.testing.assert_array_equal(tokens["token"], model.tokenize(part).tokens.ravel())
+    alone = model.forecast(part, start_frame=200, horizon_frames=4, samples=2)
+    made = read_forecast(tmp_path / "forecast.npz")
+    np.testing.assert_allclose(made.mean[flags], alone.mean, rtol=1e-5, atol=1e-6)
+    assert np.isnan(made.mean[~flags]).all()
+    table = pd.read_csv(tmp_path / "embedding.csv")
+    assert table["x"].isna().tolist() == (~flags).tolist()
+    assert table["accepted"].tolist() == flags.tolist()
+    table = pd.read_csv(tmp_path / "clusters.csv")
+    assert (table["cluster"][~flags] == -1).all()
+    assert table["accepted"].tolist() == flags.tolist()
+    status, printed, _ = run(
+        "selectivity", tmp_path / "judged.npz", "--column", "cue", "--draws", 20,
+        "--leave-out", "rejected,0, 11-12", "--out", tmp_path / "cue.csv",
+    )  # fmt: skip
+    assert status == 0
+    table = pd.read_csv(tmp_path / "cue.csv")
+    missing = np.flatnonzero(table["cue: p"].isna())
+    assert missing.tolist() == [0, 2, 7, 8, 11, 12]
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("rejected", "does not say which ROIs are cells"),
+        ("14", "no neuron 14"),
+        ("0-13", "all 14 neurons would be left out"),
+        ("7;8", "found '7;8'"),
+        ("", "found ''"),
+        ("0-999999999999", "no neuron 14"),
+    ],
+)
+def test_impossible_neurons_to_leave_out_are_told(run, files, tmp_path, said, told):
+    status, _, message = run(
+        "tokenize", files / "traces.npz", "--model", files / "model",
+        "--leave-out", said, "--out", tmp_path / "tokens.npz",
+    )  # fmt: skip
+    assert status == 1
+    assert told in " ".join(message.split())
+    assert not (tmp_path / "tokens.npz").exists()

@@ -153,8 +153,9 @@ def test_the_codebook_counts_accepted_cells_alone(judged, cells, small_model, pr
     np.testing.assert_array_equal(explore.codebook.shapes.counts, counts)
     code = int(counts.argmax())
     judged.session.set_code(code)
-    qtbot.waitUntil(lambda: explore.codebook.share.yData is not None)
-    np.testing.assert_allclose(explore.codebook.share.yData, (spoken == code).mean(axis=0))
+    share = explore.codebook.share
+    qtbot.waitUntil(lambda: share.yData is not None and len(share.yData) > 0)
+    np.testing.assert_allclose(share.yData, (spoken == code).mean(axis=0))
     explore.release_once()
 
 

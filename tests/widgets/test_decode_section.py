@@ -228,7 +228,7 @@ def test_a_decoder_is_kept_and_applied_again(
     monkeypatch.setattr(dialog, "getOpenFileName", lambda *_: (str(path), ""))
     assert press(with_behaviour, section.apply).ending is Ending.DONE
     expected = load_decoder(path)
-    states = session.states_of(session.model)
+    states = session.states_of(session.model, session.in_use.part)
     np.testing.assert_allclose(
         session.decoded.outputs, expected.read(session.recording, states).outputs
     )
@@ -291,12 +291,12 @@ def test_other_behaviour_drops_what_was_decoded(with_behaviour, behaving, press,
     pick(with_behaviour.decode.variable, "state")
     press(with_behaviour, with_behaviour.decode.decode)
     session = with_behaviour.session
-    states = session.states_of(session.model)
+    states = session.states_of(session.model, session.in_use.part)
     assert states is not None
     session.set_behaviour(replace(behaving, behaviour=behaving.behaviour[["speed"]]))
     assert session.decoded is None
     assert not session.decodings
-    assert session.states_of(session.model) is states
+    assert session.states_of(session.model, session.in_use.part) is states
 
 
 def test_the_colours_of_another_decoder_go_where_the_applied_one_has_no_weights(
@@ -307,7 +307,7 @@ def test_the_colours_of_another_decoder_go_where_the_applied_one_has_no_weights(
     press(panel, panel.decode.decode)
     decoder = session.decoding.decoder
     mute = replace(decoder, fitted=replace(decoder.fitted, readouts={}, shares={}))
-    states = session.states_of(session.model)
+    states = session.states_of(session.model, session.in_use.part)
     session.set_applied(Applied.of(mute, session.recording, states))
     assert "No neuron has a weight" in panel.decode.result.text()
     assert session.colour_by == "cluster"

@@ -8,9 +8,10 @@ from zipfile import ZipFile
 import numpy as np
 import pandas as pd
 import pytest
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import QFileDialog
 
+from napari_calm.core.progress import run
 from napari_calm.decoding.applied import Applied
 from napari_calm.io.traces import write_recording
 from napari_calm.model.checkpoint import save_model
@@ -18,6 +19,7 @@ from napari_calm.widgets.explore_panel import EXPLORE_DOCK
 from napari_calm.widgets.job import Ending
 from napari_calm.widgets.layers import FORECAST, TOKENS
 from napari_calm.widgets.panel import TRACES_DOCK, CalmPanel
+from napari_calm.widgets.session_file import read_session_steps
 
 LEFT = Qt.MouseButton.LeftButton
 
@@ -120,10 +122,62 @@ def test_an_opened_session_is_the_one_that_was_saved(
     roles = [layer.name for layer in panel.layers._viewer.layers]
     assert TOKENS in roles
     assert any(name.startswith(FORECAST) for name in roles)
+    assert "made with ROI 2, 5, left out now" in panel.tokens.result.text()
     tokens = after.tokens
     panel.session.set_tokens(None)
     press(panel, panel.tokens.tokenise)
-    np.testing.assert_array_equal(after.tokens.tokens, tokens.tokens)
+    in_use = after.accepted
+    np.testing.assert_array_equal(after.tokens.tokens[in_use], tokens.tokens[in_use])
+    assert np.flatnonzero(~after.tokens.known).tolist() == [1, 4]
+
+
+def test_which_neurons_are_used_and_how_rows_are_sorted_come_back(
+    at_work, another_panel, answers, press, choose, qtbot, tmp_path
+):
+    at_work.show_explore()
+    choose(at_work.explore.raster.sorting.by, "similar activity")
+    qtbot.mouseClick(at_work.recording.use.all, LEFT, pos=QPoint(8, 8))
+    press(at_work, at_work.embedding.cluster)
+    answers[0].append(str(tmp_path / "all"))
+    assert press(at_work, at_work.export.keeping.save).ending is Ending.DONE
+    panel = another_panel
+    panel.show_explore()
+    assert opened(panel, press, answers, tmp_path / "all.calm").ending is Ending.DONE
+    assert panel.recording.use.all.isChecked()
+    assert not panel.session.accepted_only
+    assert panel.session.in_use.neurons is None
+    assert "not up to date" not in panel.embedding.result.text()
+    sorting = panel.explore.raster.sorting
+    assert sorting.by.currentText() == "similar activity"
+    # A feature that there is no more is not sorted by, but wished for until it is back.
+    panel.session.set_sort_by("cue: d'")
+    assert sorting.by.currentText() == "cue: d'"
+    found = panel.session.selectivity
+    panel.session.set_selectivity({})
+    sorting.offer()
+    assert sorting.by.currentText() == "colour"
+    panel.session.set_selectivity(found)
+    sorting.offer()
+    assert sorting.by.currentText() == "cue: d'"
+
+
+def test_a_session_saved_before_there_was_a_choice_is_of_all_neurons(saved, tmp_path):
+    old = tmp_path / "old.calm"
+    with ZipFile(saved) as archive, ZipFile(old, "w") as rewritten:
+        for name in archive.namelist():
+            content = archive.read(name)
+            if name == "session.json":
+                text = json.loads(content)
+                for field in ("accepted_only", "sort_by"):
+                    del text[field]
+                for request in text["requests"].values():
+                    if request["model"] is not None:
+                        del request["model"]["adapted_neurons"]
+                content = json.dumps(text)
+            rewritten.writestr(name, content)
+    kept, _ = run(read_session_steps(old))
+    assert (kept.accepted_only, kept.sort_by) == (False, "")
+    assert kept.requests["tokens"].model.adapted_neurons is None
 
 
 def dock_of(panel, name):
@@ -173,7 +227,7 @@ def test_decodings_and_the_open_views_come_back_where_they_were(
     assert other.window().dockWidgetArea(dock_of(other, TRACES_DOCK)) == left
     assert other.window().dockWidgetArea(dock_of(other, EXPLORE_DOCK)) != left
 
-    states = before.states_of(before.model)
+    states = before.states_of(before.model, before.recording)
     other.session.set_applied(Applied.of(after.decoding.decoder, after.recording, states))
     other._viewer.window.remove_dock_widget(other._viewer.window.dock_widgets[EXPLORE_DOCK])
     answers[0].append(str(tmp_path / "applied.calm"))

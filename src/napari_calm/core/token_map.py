@@ -103,7 +103,10 @@ class TokenMap:
     @property
     def known(self) -> np.ndarray:
         """Which neurons have tokens, (neurons,) of bool; the others were left out."""
-        known: np.ndarray = (self.tokens != NOT_COMPUTED).any(axis=1)
+        if self.tokens.shape[1] == 0:
+            return np.ones(self.n_neurons, bool)
+        # Either all of a neuron's tokens are missing or none.
+        known: np.ndarray = self.tokens[:, 0] != NOT_COMPUTED
         return known
 
     def among(self, recording: "Recording", neurons: np.ndarray) -> "TokenMap":

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QPushButton, QSizePolicy
 
-from ..core.errors import CalmError
+from ..core.errors import CalmError, RecordingError
 from .decode_choices import DecodeChoices
 from .eliding import ElidingCombo
 from .followed_column import ALL, NO_COLUMN
@@ -165,7 +165,15 @@ class DecodeSection(Section):
             from ..decoding.states import represent_frames_steps
 
             decoder, part = load_decoder(path), used.part
-            decoder.check(model, part)
+            try:
+                decoder.check(model, part)
+            except RecordingError as error:
+                if used.neurons is None:
+                    raise
+                raise RecordingError(
+                    f"{error} Of {used.recording.n_neurons} neurons {used.count} are in use: "
+                    "'Use' in Recording chooses all of them, K and R accept and reject."
+                ) from error
             states = states_of(model, part)
             if states is None:
                 states = yield from represent_frames_steps(model, part)
@@ -270,9 +278,19 @@ class DecodeSection(Section):
     def _verdict(self) -> str:
         found = self._session.decoding
         if found is None:
-            return "" if self._session.applied is None else self._session.applied.said
+            return self._said_of_applied()
         known = ~np.isnan(found.neuron_weights)
         left_out = int((~known).sum())
         among = f" {left_out} rejected neurons left out." if left_out else ""
         stale = self._session.in_use.differs(known, "It is", "Decode")
         return f"{found.verdict()}{among} Looks at {found.looks_at}. {stale}".strip()
+
+    def _said_of_applied(self) -> str:
+        applied, used = self._session.applied, self._session.in_use
+        if applied is None:
+            return ""
+        if applied.weights is None:
+            return applied.said
+        known = ~np.isnan(applied.weights)
+        stale = used.differs(known, "It is", "Apply decoder")
+        return f"{applied.said} {stale}".strip()
