@@ -21,6 +21,8 @@ class Origin:
     drop_unusable, cells_only : bool
     transpose : bool, optional
         Whether axes were exchanged, or not, against what the file shows.
+    channel, plane : int, optional
+        Which of those in a movie's file, numbered from 1.
     tables : tuple of str
         Tables of behaviour or trials that were opened afterwards.
     """
@@ -31,6 +33,8 @@ class Origin:
     drop_unusable: bool = False
     cells_only: bool = False
     transpose: bool | None = None
+    channel: int | None = None
+    plane: int | None = None
     tables: tuple[str, ...] = ()
 
     def with_table(self, path: str | Path) -> "Origin":
@@ -60,6 +64,8 @@ class Origin:
                 ("frame_rate_hz", self.frame_rate_hz),
                 ("drop_unusable", self.drop_unusable),
                 ("cells_only", self.cells_only),
+                ("channel", self.channel),
+                ("plane", self.plane),
             )
             if value
         ]
@@ -82,6 +88,8 @@ class Origin:
             parts += ["--frame-rate", repr(self.frame_rate_hz)]
         parts += ["--drop-unusable"] * self.drop_unusable
         parts += ["--cells-only"] * self.cells_only
+        for option, number in (("--channel", self.channel), ("--plane", self.plane)):
+            parts += [] if number is None else [option, str(number)]
         if self.transpose is not None:
             parts.append("--transpose" if self.transpose else "--no-transpose")
         return shlex.join(parts)

@@ -18,6 +18,7 @@ from .origin import Origin
 from .recording_columns import columns_of
 from .recording_layers import (
     BEHAVIOUR_KEY,
+    CHOSEN_KEY,
     ORIGIN_KEY,
     RECORDING_KEY,
     OpenedFolder,
@@ -178,6 +179,7 @@ class RecordingSection(Section):
         image_shape = tuple(movie_data.shape[-2:])
         make_footprints = rois_of(roi_layer, image_shape)
         known = movie_layer.metadata.get(BEHAVIOUR_KEY, {})
+        chosen = movie_layer.metadata.get(CHOSEN_KEY, {})
         frame_rate_hz, drop = self.frame_rate_hz, self.drop_unusable.isChecked()
         movie_path, rois_path = path_of(movie_layer), path_of(roi_layer)
 
@@ -196,6 +198,7 @@ class RecordingSection(Section):
             origin = origin_of(
                 movie_path,
                 rois_path,
+                chosen=chosen,
                 movie_shape=tuple(movie_data.shape),
                 labels=footprints.label_image,
                 frame_rate_hz=frame_rate_hz,
@@ -218,7 +221,7 @@ class RecordingSection(Section):
         self._job.start(
             open_movie_steps(path),
             title="Open movie",
-            on_done=lambda layer: self.movie.choose(self._add(*layer)),
+            on_done=lambda layers: [self.movie.choose(self._add(*each)) for each in layers],
         )
 
     def start_opening_rois(self, path: str | Path) -> None:
@@ -306,7 +309,11 @@ class RecordingSection(Section):
         self._viewer.open_sample(*SAMPLE)
 
     def _on_inserted(self, event) -> None:
-        self.take_over(event.value)
+        layer, chosen = event.value, self.movie.layer
+        if is_movie(layer) and layer.visible and chosen is not None and not chosen.visible:
+            # What is shown is meant, not what is hidden.
+            self.movie.choose(layer)
+        self.take_over(layer)
 
     def take_over(self, layer) -> None:
         """Use the recording that a reader brought along with `layer`, if it did."""
