@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 
@@ -23,6 +23,8 @@ class Origin:
         Whether axes were exchanged, or not, against what the file shows.
     channel, plane : int, optional
         Which of those in a movie's file, numbered from 1.
+    extraction : mapping
+        `ExtractionOptions` that differ from the defaults.
     tables : tuple of str
         Tables of behaviour or trials that were opened afterwards.
     """
@@ -35,6 +37,7 @@ class Origin:
     transpose: bool | None = None
     channel: int | None = None
     plane: int | None = None
+    extraction: Mapping[str, float | bool] = field(default_factory=dict)
     tables: tuple[str, ...] = ()
 
     def with_table(self, path: str | Path) -> "Origin":
@@ -71,10 +74,15 @@ class Origin:
         ]
         if self.transpose is not None:
             options.append(f"transpose={self.transpose}")
+        if self.extraction:
+            how = ", ".join(f"{name}={value!r}" for name, value in self.extraction.items())
+            options.append(f"extraction=ExtractionOptions({how})")
         lines = [
             f"recording = napari_calm.read_recording({', '.join([repr(self.path), *options])})"
         ]
         lines += [f"recording = with_behaviour(recording, {table!r})" for table in self.tables]
+        if self.extraction:
+            lines.insert(0, "from napari_calm.extraction.options import ExtractionOptions")
         if self.tables:
             lines.insert(0, "from napari_calm.io.behaviour import with_behaviour")
         return lines

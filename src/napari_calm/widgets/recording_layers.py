@@ -119,6 +119,7 @@ def open_recording_steps(
     transpose: bool | None = None,
     channel: int | None = None,
     plane: int | None = None,
+    extraction: dict[str, float | bool] | None = None,
     rois: str | None = None,
     tables: tuple[str, ...] = (),
     pixel_size_um: float | None = None,
@@ -127,6 +128,7 @@ def open_recording_steps(
 
     The arguments are those of an `Origin`, and a pixel size in place of the source's.
     """
+    from ..extraction.options import ExtractionOptions
     from ..io.read import read_recording_steps
     from ..io.stills import read_still
     from ..io.suite2p import describe_suite2p, is_suite2p
@@ -142,6 +144,7 @@ def open_recording_steps(
         plane=plane,
         rois=rois,
         behaviour=tables,
+        extraction=ExtractionOptions(**extraction) if extraction else None,
     )
     notes = list(recording.notes)
     if recording.accepted is not None and not recording.accepted.all():
@@ -168,6 +171,7 @@ def open_recording_steps(
         transpose=transpose,
         channel=channel,
         plane=plane,
+        extraction=extraction or {},
         tables=tables,
     )
     return OpenedFolder(recording, still, " ".join(notes), origin, pixel_size_um)
@@ -251,6 +255,7 @@ def origin_of(
     labels: np.ndarray,
     frame_rate_hz: float,
     drop_unusable: bool,
+    extraction: dict[str, float | bool],
 ) -> Origin | None:
     """Return how to extract the same traces from files; None where files give other ones.
 
@@ -263,7 +268,11 @@ def origin_of(
 
     if movie_path is None or rois_path is None:
         return None
-    options = {"frame_rate_hz": frame_rate_hz, "drop_unusable": drop_unusable}
+    options = {
+        "frame_rate_hz": frame_rate_hz,
+        "drop_unusable": drop_unusable,
+        "extraction": extraction,
+    }
     try:
         if movie_path == rois_path and is_session_folder(movie_path):
             session = read_session_folder(movie_path)

@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QFileDialog, QHBoxLayout, 
 from ..core.movie import Movie
 from ..core.recording import Recording
 from .behaviour_row import BehaviourRow
+from .extraction_choices import ExtractionChoices
 from .geometry import Geometry, apply, known_frame_rate_hz, known_pixel_size_um
 from .job import Job
 from .layer_combo import LayerCombo
@@ -83,6 +84,7 @@ class RecordingSection(Section):
         self.drop_unusable.setToolTip(
             "Neurons whose trace is constant or holds NaN are left out, instead of stopping."
         )
+        self.choices = ExtractionChoices()
         self.cells_only = QCheckBox("Accepted cells only", objectName="calm_cells_only")
         self.cells_only.setToolTip(
             "Take only the ROIs that suite2p, CaImAn or the NWB file's table accepts as cells."
@@ -145,6 +147,7 @@ class RecordingSection(Section):
             self.form.addRow(name, row)
         self.form.addRow("Frame rate", self.frame_rate)
         self.form.addRow(self.drop_unusable)
+        self.form.addRow(self.choices)
         buttons = QHBoxLayout()
         buttons.addWidget(self.extract, 3)
         buttons.addWidget(self.show_traces, 2)
@@ -181,6 +184,7 @@ class RecordingSection(Section):
         known = movie_layer.metadata.get(BEHAVIOUR_KEY, {})
         chosen = movie_layer.metadata.get(CHOSEN_KEY, {})
         frame_rate_hz, drop = self.frame_rate_hz, self.drop_unusable.isChecked()
+        options = self.choices.options()
         movie_path, rois_path = path_of(movie_layer), path_of(roi_layer)
 
         def steps():
@@ -191,7 +195,11 @@ class RecordingSection(Section):
             )
             footprints = make_footprints()
             extracted = yield from extract_steps(
-                movie, footprints, frame_rate_hz=frame_rate_hz, drop_unusable=drop
+                movie,
+                footprints,
+                frame_rate_hz=frame_rate_hz,
+                drop_unusable=drop,
+                **asdict(options),
             )
             recording = replace(extracted, **known) if known else extracted
             columns_of(recording)
@@ -203,6 +211,7 @@ class RecordingSection(Section):
                 labels=footprints.label_image,
                 frame_rate_hz=frame_rate_hz,
                 drop_unusable=drop,
+                extraction=options.changed(),
             )
             return recording, origin
 
