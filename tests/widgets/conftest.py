@@ -75,6 +75,7 @@ def no_looking_around(monkeypatch):
         return Environment([], ["cpu"])
 
     monkeypatch.setattr(model_section, "look_around_steps", steps)
+    monkeypatch.setattr(model_section, "_FIRST_DRAWING_MS", 0)
 
 
 @pytest.fixture

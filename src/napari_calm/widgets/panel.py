@@ -77,7 +77,6 @@ class CalmPanel(DockContent):
 
     def __init__(self, viewer: "napari.viewer.Viewer") -> None:
         super().__init__()
-        prepare_label_colours()
         self._viewer = viewer
         self.session = session_of(viewer)
         self.job = Job(self)
@@ -102,6 +101,7 @@ class CalmPanel(DockContent):
         self.help: HelpPanel | None = None
         self.recording = RecordingSection(viewer, self.session, self.job)
         self.model = ModelSection(self.session, self.job)
+        self.model.looked.connect(prepare_label_colours)
         self.adapt = AdaptSection(self.session, self.job, self.model)
         self.pretrain = PretrainSection(self.job, self.model)
         self.tokens = TokensSection(self.session, self.job, self.model)

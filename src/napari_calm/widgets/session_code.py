@@ -6,6 +6,7 @@ import numpy as np
 
 from ..core.errors import CalmError
 from .made_with import ModelUsed, Request
+from .origin import Origin
 from .session import Session
 
 # What `--leave-out` calls those that the file does not accept as cells.
@@ -21,6 +22,19 @@ NO_TABLES = (
     "Commands cannot add a table of behaviour. Press 'Save recording...' first, which keeps "
     "it with the traces, or copy as Python."
 )
+
+
+NO_EXTRACTION = (
+    "Commands extract a session folder with the usual settings only. Press 'Save "
+    "recording...' first, or copy as Python."
+)
+# Commands write what was extracted with settings of its own, and go on from there.
+_TRACES = "traces.npz"
+_EXTRACTION_FLAGS = {
+    "window_s": "--baseline-window",
+    "percentile": "--baseline-percentile",
+    "neuropil_coefficient": "--neuropil",
+}
 
 
 def as_python(session: Session) -> str:
@@ -115,13 +129,18 @@ def as_command(session: Session) -> str:
     origin = _origin(session)
     if origin.tables:
         raise CalmError(NO_TABLES)
-    lines = []
+    lines, recording = [], origin.command()
+    if origin.extraction:
+        if origin.rois is None:
+            raise CalmError(NO_EXTRACTION)
+        lines.append(f"napari-calm extract {recording} {_extraction_flags(origin)}")
+        recording = _TRACES
     for name, request in _present(session):
         if name == "trajectories":
             # No command follows the population over time.
             continue
         if name == "selectivity":
-            lines += _selectivity_lines(session, origin.command(), request)
+            lines += _selectivity_lines(session, recording, request)
             continue
         flags = {
             "tokens": ("tokenize", {}),
@@ -129,7 +148,7 @@ def as_command(session: Session) -> str:
             "clusters": ("cluster", _of_cluster_command(request.options)),
         }
         command, options = flags[name]
-        parts = ["napari-calm", command, origin.command(), *_flags(options)]
+        parts = ["napari-calm", command, recording, *_flags(options)]
         parts += _leave_out_flags(session, request.options.get("neurons"))
         # Tokens are the tokenizer's, which adapting leaves as it is.
         parts += _model_flags(request.model, is_adapted=name != "tokens")
@@ -215,6 +234,14 @@ def _model_flags(model: ModelUsed, *, is_adapted: bool) -> list[str]:
     if model.adaptation_file:
         flags += ["--adaptation", shlex.quote(model.adaptation_file)]
     return flags
+
+
+def _extraction_flags(origin: Origin) -> str:
+    flags = ["--exclude-overlaps"] * bool(origin.extraction.get("exclude_overlaps"))
+    for name, flag in _EXTRACTION_FLAGS.items():
+        if name in origin.extraction:
+            flags += [flag, str(origin.extraction[name])]
+    return " ".join([*flags, "--out", _TRACES])
 
 
 def _keywords(options: dict) -> str:
