@@ -135,7 +135,7 @@ def test_tokens_of_accepted_cells_keep_the_numbers(
             assert set(painted) == {made.tokens[neuron, made.token_of_frame()[100]]}
     session.select((REJECTED[0], 0))
     rows = picture_of(session).rows
-    assert "rejected, not computed" in rows[0].name
+    assert "not computed" in rows[0].name
     assert rows[0].strip is None
     assert rows[1].strip is not None
 
@@ -299,7 +299,7 @@ def test_a_cell_rejected_after_a_result_is_told_in_place(judged, press, qtbot):
     assert "made without ROI 10, in use now" in judged.tokens.result.text()
     assert session.tokens is before
     session.set_accepted(range(3, 9), False)
-    assert "made with 6 neurons, left out now, and made without ROI 10" in (
+    assert "made with 6 neurons, left out now; made without ROI 10" in (
         judged.tokens.result.text()
     )
     press(judged, judged.tokens.tokenise)

@@ -267,7 +267,7 @@ class AdaptSection(Section):
         adaptation = self._session.adaptation
         uses_it = self._session.adaptation_in_use is not None
         (self.adapted if uses_it else self.zero_shot).setChecked(True)
-        self.say("" if adaptation is None else f"{adaptation.verdict()} {self._of()}".strip())
+        self.say("" if adaptation is None else f"{self._of()} {adaptation.verdict()}".strip())
         self._job.refresh_buttons()
 
     def _of(self) -> str:

@@ -282,8 +282,8 @@ class DecodeSection(Section):
         known = ~np.isnan(found.neuron_weights)
         left_out = int((~known).sum())
         among = f" {left_out} rejected neurons left out." if left_out else ""
-        stale = self._session.in_use.differs(known, "It is", "Decode")
-        return f"{found.verdict()}{among} Looks at {found.looks_at}. {stale}".strip()
+        stale = self._session.in_use.differs(known, "This is", "Decode")
+        return f"{stale} {found.verdict()}{among} Looks at {found.looks_at}.".strip()
 
     def _said_of_applied(self) -> str:
         applied, used = self._session.applied, self._session.in_use
@@ -292,5 +292,5 @@ class DecodeSection(Section):
         if applied.weights is None:
             return applied.said
         known = ~np.isnan(applied.weights)
-        stale = used.differs(known, "It is", "Apply decoder")
-        return f"{applied.said} {stale}".strip()
+        stale = used.differs(known, "This is", "Apply decoder")
+        return f"{stale} {applied.said}".strip()

@@ -237,8 +237,8 @@ class EmbeddingSection(Section):
         if embedding is not None:
             stale = self._session.in_use.differs(embedding.known, "Clusters are", "Cluster")
         return (
-            f"{found.verdict()}{among} By {found.method} on {found.source} of "
-            f"{found.model_name}. {stale}"
+            f"{stale} {found.verdict()}{among} By {found.method} on {found.source} of "
+            f"{found.model_name}."
         ).strip()
 
 

@@ -293,7 +293,7 @@ class FollowedColumn(QWidget):
 
     def _show(self) -> None:
         """Write what was said, and which results are not of the neurons in use any more."""
-        text = " ".join(filter(None, [self._said, *self._stale()]))
+        text = " ".join(filter(None, [*self._stale(), self._said]))
         self.result.setText(text)
         self.result.setVisible(bool(text))
 

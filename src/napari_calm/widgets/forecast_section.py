@@ -246,7 +246,7 @@ class ForecastSection(Section):
             self._session.skill, forecast.horizon_frames, self._session.forecast_kind
         )
         told = "; ".join(filter(None, overlay_words(self._session.forecast_kind)))
-        return f"{words} On the movie: {told}. {self._stale()}".strip()
+        return f"{self._stale()} {words} On the movie: {told}.".strip()
 
     def _stale(self) -> str:
         """Say where the forecast is not of the neurons in use."""

@@ -99,7 +99,7 @@ class NeuronsInUse:
             said.append(f"made with {self._named(extra)}, left out now")
         if lacking.any():
             said.append(f"made without {self._named(lacking)}, in use now")
-        return f"{what} not up to date: {', and '.join(said)}. Press {button} again."
+        return f"{what} not up to date: {'; '.join(said)}. Press {button} again."
 
     def _named(self, flags: np.ndarray) -> str:
         labels = self.recording.roi_labels[flags]

@@ -127,7 +127,7 @@ class SkillHere(QWidget):
         used, stale = self._session.in_use, ""
         if self._said and used is not None and self._scored.size == used.recording.n_neurons:
             stale = used.differs(self._scored, "This is", "How good is it here?")
-        self.result.setText(f"{self._said} {stale}".strip())
+        self.result.setText(f"{stale} {self._said}".strip())
         self.result.setVisible(bool(self._said))
 
     def _on_model(self) -> None:

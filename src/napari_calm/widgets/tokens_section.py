@@ -70,6 +70,6 @@ class TokensSection(Section):
         else:
             stale = self._session.in_use.differs(tokens.known, "Tokens are", "Tokenise")
             self.say(
-                f"{tokens.n_codes} codes, {tokens.used_codes} used; one stands for "
-                f"{tokens.token_duration_s:.2f} s. {stale}".strip()
+                f"{stale} {tokens.n_codes} codes, {tokens.used_codes} used; one stands for "
+                f"{tokens.token_duration_s:.2f} s".strip()
             )

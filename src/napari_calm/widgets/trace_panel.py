@@ -262,11 +262,10 @@ def neuron_name(session: Session, neuron: int) -> str:
 def _row_name(session: Session, neuron: int) -> str:
     """Return what a row is called, and why it may lack what others have."""
     made = [each.known[neuron] for each in (session.forecast, session.tokens) if each]
-    notes = [] if session.accepted[neuron] else ["rejected"]
-    if made and not any(made):
-        notes.append("not computed")
     name = neuron_name(session, neuron)
-    return f"{name} ({', '.join(notes)})" if notes else name
+    if made and not any(made):
+        return f"{name} (not computed)"
+    return name if session.accepted[neuron] else f"{name} (rejected)"
 
 
 def has_bands(forecast) -> bool:
