@@ -114,7 +114,7 @@ def test_the_choice_says_how_many_are_used(task, qtbot):
 
 
 def test_tokens_of_accepted_cells_keep_the_numbers(
-    judged, cells, task, small_model, press, viewer
+    judged, cells, task, small_model, press, viewer, qtbot
 ):
     press(judged, judged.tokens.tokenise)
     session, made = judged.session, judged.session.tokens
@@ -139,20 +139,18 @@ def test_tokens_of_accepted_cells_keep_the_numbers(
     assert rows[0].strip is None
     assert rows[1].strip is not None
 
-
-def test_the_codebook_counts_accepted_cells_alone(judged, cells, small_model, press, qtbot):
-    press(judged, judged.tokens.tokenise)
-    explore = ExplorePanel(judged._viewer, judged.session)
+    # The codebook counts what accepted cells say.
+    explore = ExplorePanel(judged._viewer, session)
     qtbot.addWidget(explore)
     explore.resize(1100, 420)
     explore.show()
     explore.tabs.setCurrentWidget(explore.codebook)
     qtbot.waitUntil(lambda: explore.codebook.shapes is not None)
-    spoken = small_model.tokenize(cells).tokens
-    counts = np.bincount(spoken.ravel(), minlength=judged.session.tokens.n_codes)
+    spoken = alone.tokens
+    counts = np.bincount(spoken.ravel(), minlength=session.tokens.n_codes)
     np.testing.assert_array_equal(explore.codebook.shapes.counts, counts)
     code = int(counts.argmax())
-    judged.session.set_code(code)
+    session.set_code(code)
     share = explore.codebook.share
     qtbot.waitUntil(lambda: share.yData is not None and len(share.yData) > 0)
     np.testing.assert_allclose(share.yData, (spoken == code).mean(axis=0))
@@ -280,10 +278,11 @@ def test_decode_leaves_rejected_cells_out(judged, press, qtbot, tmp_path):
         section.start_applying(tmp_path / "cue.safetensors")
     assert ended.args[0].ending is Ending.DONE
     assert np.isnan(session.applied.weights[list(REJECTED)]).all()
-    section.variable.setCurrentText("position_cm")
     use(qtbot, judged.recording.use.all)
-    assert press(judged, section.decode).ending is Ending.DONE
-    assert np.isfinite(session.decoding.neuron_weights).all()
+    assert "This is not up to date: made without ROI 3, 10" in section.result.text()
+    with qtbot.waitSignal(judged.job.ended, timeout=30_000) as ended:
+        section.start_applying(tmp_path / "cue.safetensors")
+    assert "12 neurons are not the 10 that the decoder" in ended.args[0].message
 
 
 def test_a_cell_rejected_after_a_result_is_told_in_place(judged, press, qtbot):
@@ -304,14 +303,13 @@ def test_a_cell_rejected_after_a_result_is_told_in_place(judged, press, qtbot):
     )
     press(judged, judged.tokens.tokenise)
     assert "not up to date" not in judged.tokens.result.text()
-
-
-def test_following_the_slider_makes_the_forecast_anew_for_other_neurons(judged, press, qtbot):
-    ask_for_forecast(judged, press)
-    judged.forecast.follow_slider.click()
+    # Following the slider makes the forecast anew by itself.
     with qtbot.waitSignal(judged.job.ended, timeout=30_000):
-        judged.session.set_accepted((4,), False)
-    assert np.flatnonzero(~judged.session.forecast.known).tolist() == [2, 4, 9]
+        judged.forecast.follow_slider.click()
+    assert np.flatnonzero(~session.forecast.known).tolist() == [2, *range(3, 9)]
+    with qtbot.waitSignal(judged.job.ended, timeout=30_000):
+        session.set_accepted((4,), True)
+    assert np.flatnonzero(~session.forecast.known).tolist() == [2, 3, *range(5, 9)]
 
 
 @pytest.mark.parametrize("said_by", ["user", "file"])
@@ -371,14 +369,6 @@ def test_copies_leave_the_same_neurons_out(
     np.testing.assert_allclose(table["cue: d'"], kept.d_prime, rtol=1e-3, atol=1e-3)
 
 
-def test_after_saving_copies_follow_the_file_that_was_saved(judged, press, tmp_path, qtbot):
-    judged.export.save_recording_to(tmp_path / "task.npz")
-    kept = read_traces_npz(tmp_path / "task.npz")
-    np.testing.assert_array_equal(np.flatnonzero(~kept.accepted), REJECTED)
-    press(judged, judged.tokens.tokenise)
-    assert "used = recording.accepted" in as_python(judged.session)
-
-
 def test_tables_have_the_judgement_and_no_rows_of_what_was_left_out(
     judged, press, choose, tmp_path
 ):
@@ -397,6 +387,14 @@ def test_tables_have_the_judgement_and_no_rows_of_what_was_left_out(
     judged.embedding.column.save_to(tmp_path / "cue.npz")
     flags = np.load(tmp_path / "cue.npz")["accepted"]
     assert flags.tolist() == judged.session.accepted.tolist()
+    # Copies follow the file that was saved, which has the judgement of now.
+    judged.export.save_recording_to(tmp_path / "task.npz")
+    kept = read_traces_npz(tmp_path / "task.npz")
+    np.testing.assert_array_equal(np.flatnonzero(~kept.accepted), [0, *REJECTED])
+    script = as_python(judged.session)
+    assert "used = recording.all_but([2, 9])" in script
+    press(judged, judged.tokens.tokenise)
+    assert "used = recording.accepted" in as_python(judged.session)
 
 
 def adapted_to(recording, model):
