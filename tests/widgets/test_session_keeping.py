@@ -227,8 +227,10 @@ def test_decodings_and_the_open_views_come_back_where_they_were(
     assert other.window().dockWidgetArea(dock_of(other, TRACES_DOCK)) == left
     assert other.window().dockWidgetArea(dock_of(other, EXPLORE_DOCK)) != left
 
-    states = before.states_of(before.model, before.recording)
-    other.session.set_applied(Applied.of(after.decoding.decoder, after.recording, states))
+    used = before.in_use
+    states = before.states_of(before.model, used.part)
+    applied = Applied.of(after.decoding.decoder, after.in_use.part, states)
+    other.session.set_applied(used.among(applied))
     other._viewer.window.remove_dock_widget(other._viewer.window.dock_widgets[EXPLORE_DOCK])
     answers[0].append(str(tmp_path / "applied.calm"))
     press(other, other.export.keeping.save)

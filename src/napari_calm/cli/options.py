@@ -123,8 +123,9 @@ def read_with_bar(
         facts = describe_suite2p(path)
         if "n_cells" in facts:
             messages.print(
-                f"All {facts['n_rois']} ROIs are taken; suite2p accepted "
-                f"{facts['n_cells']} of them as cells (--cells-only takes these)."
+                f"All {facts['n_rois']} ROIs are read; suite2p accepted "
+                f"{facts['n_cells']} of them as cells (--leave-out rejected makes results of "
+                "these, --cells-only reads these alone)."
             )
     return recording
 
