@@ -296,7 +296,8 @@ def as_markdown(result: dict) -> str:
         f"Slider step with {slider['layers']} layers shown, {result['pixels']} pixels: "
         f"median {slider['median']} ms, longest {slider['longest']} ms. napari alone with as "
         f"many plain layers: median {alone['median']} ms, longest {alone['longest']} ms (ratio "
-        f"{result['slider_step_ratio']}), with the movie alone {alone['movie_alone_median']} ms; "
+        f"{result['slider_step_ratio']}), with the movie alone "
+        f"{alone['movie_alone_median']} ms; "
         "adding one of those layers stops the window "
         f"for up to {alone['longest_gap_adding_a_layer_ms']} ms.\n"
     )
