@@ -18,7 +18,7 @@ from ..model.adaptation import Adaptation, load_adaptation
 from ..model.calm import CalmModel
 from ..model.checkpoint import load_model, save_model
 from .adapt import adapt_steps
-from .apart import answer, apart_steps, asked_to_stop, tell
+from .apart import Caller, answer, apart_steps
 from .optimise import Curve
 
 _RECORDING, _MODEL, _REQUEST = "recording.npz", "model", "request.json"
@@ -44,7 +44,7 @@ def adapt_apart_steps(
         What adapting raised there, or that the process died.
     """
     curve = [] if curve is None else curve
-    with tempfile.TemporaryDirectory(prefix="napari-calm-") as name:
+    with tempfile.TemporaryDirectory(prefix="napari-calm-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         yield Progress(0, 1, "starting a process for the fit")
         write_recording(recording, folder / _RECORDING)
@@ -55,6 +55,7 @@ def adapt_apart_steps(
             __name__,
             folder,
             what="adapts the model",
+            remedy="Nothing was changed; adapt again.",
             on_sign=lambda sign: curve.extend(sign["curve"]),
             stop=stop,
         )
@@ -65,7 +66,7 @@ def adapt_apart_steps(
         )
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, caller: Caller) -> None:
     """Adapt what is in `folder`, telling every step on the standard output."""
     request = json.loads((folder / _REQUEST).read_text())
     recording = read_traces_npz(folder / _RECORDING)
@@ -75,10 +76,10 @@ def main(folder: Path) -> None:
 
     def on_progress(progress: Progress) -> None:
         nonlocal told
-        tell(progress, curve=curve[told:])
+        caller.tell(progress, curve=curve[told:])
         told = len(curve)
 
-    steps = adapt_steps(model, recording, curve=curve, stop=asked_to_stop(folder), **request)
+    steps = adapt_steps(model, recording, curve=curve, stop=caller.wants_end, **request)
     adaptation = run(steps, on_progress)
     on_progress(Progress(1, 1, "the fit is made"))
     adaptation.save(folder / _RESULT)
