@@ -1,4 +1,5 @@
 import os
+import tempfile
 import time
 
 import numpy as np
@@ -51,11 +52,12 @@ def test_another_process_fits_what_this_one_would(model, recording):
     assert any("loss" in row for row in curve)
 
 
-def test_a_closed_fit_leaves_no_process_and_no_file(model, recording):
+def test_a_closed_fit_leaves_no_process_and_no_file(model, recording, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     steps = adapt_apart.adapt_apart_steps(model, recording)
     while True:
         next(steps)
-        running = processes_of("napari-calm-")
+        running = processes_of(str(tmp_path))
         if running:
             break
         time.sleep(0.01)

@@ -32,14 +32,16 @@ def told(monkeypatch, capsys, tmp_path):
 
 
 def test_errors_that_a_user_can_act_on_are_told_in_words(told):
-    assert told(CalmError("wrong folder")) == {"error": "wrong folder", "stopped": False}
-    assert told(StoppedEarly("too early")) == {"error": "too early", "stopped": True}
+    assert told(CalmError("wrong folder")) == {"error": "wrong folder", "kind": "CalmError"}
+    assert told(StoppedEarly("too early")) == {"error": "too early", "kind": "StoppedEarly"}
     full = told(OSError(errno.ENOSPC, "No space left on device", "model.safetensors"))
     assert "model.safetensors: not read or written: the disk is full" in full["error"]
     assert "Make room" in full["error"]
     lost = told(RuntimeError("CUDA error: device lost\nmore"))["error"]
     assert "does not answer any more (CUDA error: device lost)" in lost
-    assert "Choose cpu" in told(RuntimeError("CUDA out of memory. Tried ..."))["error"]
+    short = told(RuntimeError("CUDA out of memory. Tried ..."))
+    assert "Choose cpu" in short["error"]
+    assert short["kind"] == "OutOfMemory"
 
 
 def test_errors_of_our_own_keep_their_traceback(told):
@@ -97,7 +99,7 @@ def begun(tmp_path, monkeypatch):
             pass
         return steps
 
-    yield begun
+    return begun
 
 
 def process_of(steps):

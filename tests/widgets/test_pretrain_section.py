@@ -49,9 +49,13 @@ def children():
     for entry in os.listdir("/proc") if os.path.isdir("/proc") else []:
         try:
             line = Path(f"/proc/{entry}/cmdline").read_text() if entry.isdigit() else ""
+            if "napari_calm.train.pretrain_apart" not in line:
+                continue
+            # Behind the name, which may hold anything, come state and parent.
+            parent = Path(f"/proc/{entry}/stat").read_text().rpartition(")")[2].split()[1]
         except OSError:
             continue
-        if "napari_calm.train.pretrain_apart" in line:
+        if int(parent) == os.getpid():
             found.append(entry)
     return found
 

@@ -64,9 +64,9 @@ def at_work(viewer, panel, small_model, task, explored, tmp_path, press, choose)
 
 
 @pytest.fixture
-def another_panel(make_napari_viewer_proxy, qtbot, no_looking_around):
+def another_panel(windows, qtbot, no_looking_around):
     """Return a panel of another window, as after starting napari anew."""
-    viewer = make_napari_viewer_proxy()
+    viewer = windows.lend()
     panel = CalmPanel(viewer)
     viewer.window.add_dock_widget(panel, name="CalM")
     qtbot.waitUntil(lambda: not panel.model.looking)

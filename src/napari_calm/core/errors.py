@@ -26,6 +26,10 @@ class StoppedEarly(CalmError):
     """Work that was stopped before there was anything worth keeping; it did not fail."""
 
 
+class OutOfMemory(CalmError):
+    """Work that a device has too little memory for."""
+
+
 class ConfigError(CalmError):
     """A training or model configuration that contradicts itself."""
 

@@ -18,7 +18,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
-from ..core.errors import CalmError, StoppedEarly, is_device_lost, why_and_what_to_do
+from ..core.errors import (
+    CalmError,
+    OutOfMemory,
+    StoppedEarly,
+    is_device_lost,
+    why_and_what_to_do,
+)
 from ..core.progress import Progress, Steps, Stop, never
 
 _PROBLEMS, _KEEP = "problems.txt", "k"
@@ -26,6 +32,10 @@ _LOOK_EVERY_S = 0.05
 # Beside the time that its last step takes.
 LEAVES_WITHIN_S = 2.0
 _MOST_TOLD = 1500
+# Errors that callers tell apart.
+_KINDS: dict[str, type[CalmError]] = {
+    kind.__name__: kind for kind in (OutOfMemory, StoppedEarly)
+}
 
 Sign = dict[str, Any]
 
@@ -61,6 +71,8 @@ def apart_steps(
     ------
     StoppedEarly
         If it was stopped before there was anything to keep.
+    OutOfMemory
+        If the device had too little memory.
     CalmError
         What was raised there, or that the process died.
     """
@@ -95,7 +107,7 @@ def apart_steps(
                     continue
                 has_begun = True
                 if "error" in sign:
-                    raise (StoppedEarly if sign["stopped"] else CalmError)(sign["error"])
+                    raise _KINDS.get(sign["kind"], CalmError)(sign["error"])
                 on_sign(sign)
                 latest = Progress(sign["done"], sign["total"], sign["stage"])
                 yield latest
@@ -157,8 +169,8 @@ def answer(main: Callable[[Path, Caller], None]) -> None:
         said = _told(error)
         if not said:
             raise
-        is_stop = isinstance(error, StoppedEarly)
-        print(json.dumps({"error": said, "stopped": is_stop}), flush=True)
+        kind = OutOfMemory if _is_out_of_memory(error) else type(error)
+        print(json.dumps({"error": said, "kind": kind.__name__}), flush=True)
 
 
 def _told(error: Exception) -> str:
@@ -169,7 +181,7 @@ def _told(error: Exception) -> str:
         return (
             f"{error.filename or 'A file'}: not read or written: {why_and_what_to_do(error)}."
         )
-    if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
+    if _is_out_of_memory(error):
         return (
             "The memory of the device is full. Choose cpu under Device, or, for pretraining, a "
             "configuration with a smaller batch_populations or population."
@@ -181,6 +193,12 @@ def _told(error: Exception) -> str:
             "training goes on from where it was saved."
         )
     return ""
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    if isinstance(error, CalmError):
+        return False
+    return isinstance(error, MemoryError) or "out of memory" in str(error).lower()
 
 
 def _cause(code: int, problems: str) -> str:
