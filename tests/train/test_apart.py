@@ -54,7 +54,7 @@ def test_errors_of_our_own_keep_their_traceback(told):
 # Another process without torch: what it is sent and what becomes of it cost no time.
 OTHER = """
 import sys, time
-from napari_calm.core.errors import StoppedEarly
+from napari_calm.core.errors import CalmError, StoppedEarly
 from napari_calm.core.progress import Progress, run
 from napari_calm.train.apart import answer
 
@@ -69,6 +69,8 @@ def steps(folder, caller):
     finally:
         time.sleep(0.3)
         folder.with_name("left").write_text("in order")
+        if folder.with_name("full").exists():
+            raise CalmError("the disk is full")
 
 def main(folder, caller):
     run(steps(folder, caller), caller.tell)
@@ -112,6 +114,13 @@ def test_a_closed_process_leaves_in_order(begun, tmp_path):
     steps.close()
     assert (tmp_path / "left").read_text() == "in order"
     assert process.returncode is not None
+
+
+def test_what_a_process_could_not_save_on_leaving_is_told(begun, tmp_path):
+    steps = begun()
+    (tmp_path / "full").touch()
+    with pytest.raises(CalmError, match="disk is full"):
+        steps.close()
 
 
 def test_a_process_leaves_in_order_where_its_caller_is_gone(begun, tmp_path):

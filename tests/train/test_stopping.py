@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_calm.core.errors import ConfigError, StoppedEarly
+from napari_calm.core.errors import ConfigError, NotWritten, StoppedEarly
 from napari_calm.core.progress import run
 from napari_calm.core.recording import Recording
 from napari_calm.model.adaptation import load_adaptation
@@ -93,6 +93,25 @@ def test_a_closed_pretraining_loses_no_step(config, tmp_path, name):
         next(steps)
     assert [row["step"] for row in curves[name]][:8] == list(range(1, 9))
     steps.close()
+
+
+def test_a_full_disk_leaves_the_state_that_was_saved_before(config, tmp_path):
+    resource = pytest.importorskip("resource", reason="this system has no such limit")
+    closed_pretraining(config, tmp_path, "tokenizer", 7)
+    state = tmp_path / "training" / "tokenizer.pt"
+    before, limits = state.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
+    curves = {}
+    steps = pretrain_steps(config, tmp_path, device="cpu", curves=curves)
+    while not curves.get("tokenizer"):
+        next(steps)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+    try:
+        with pytest.raises(NotWritten, match=r"tokenizer\.pt: not written: the disk is full"):
+            run(steps)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert state.read_bytes() == before
+    assert not list(state.parent.glob(".partial-*"))
 
 
 def test_a_deleted_folder_is_made_again_so_that_the_training_goes_on(config, tmp_path):

@@ -49,6 +49,7 @@ def at_work(viewer, panel, small_model, task, explored, tmp_path, press, choose)
     panel.session.seek(60.0)
     panel.forecast.seed.setValue(3)
     panel.forecast.horizon.setValue(2.0)
+    panel.forecast.samples.setValue(2)
     press(panel, panel.forecast.forecast)
     panel.embedding.choices.setting.setValue(3)
     panel.embedding.column.draws.setValue(20)
@@ -148,6 +149,7 @@ def test_decodings_and_the_open_views_come_back_where_they_were(
     panel, decode = at_work, at_work.decode
     decode.choices.shifts.setValue(2)
     decode.choices.folds.setValue(2)
+    decode.choices.head.setCurrentText("linear")
     for variable in ("cue", "position_cm"):
         choose(decode.variable, variable)
         assert press(panel, decode.decode).ending is Ending.DONE

@@ -107,12 +107,20 @@ def apart_steps(
                     continue
                 has_begun = True
                 if "error" in sign:
-                    raise _KINDS.get(sign["kind"], CalmError)(sign["error"])
+                    raise _error_in(sign)
                 on_sign(sign)
                 latest = Progress(sign["done"], sign["total"], sign["stage"])
                 yield latest
-        finally:
+        except GeneratorExit:
             _end(process, leaves_within_s if has_begun else 0.0)
+            reader.join(LEAVES_WITHIN_S)
+            failed = _last_error(said)
+            if failed is not None:
+                # What it should have saved on leaving.
+                raise failed from None
+            raise
+        finally:
+            _end(process, LEAVES_WITHIN_S)
             reader.join(LEAVES_WITHIN_S)
             if process.stdout is not None:
                 process.stdout.close()
@@ -247,6 +255,19 @@ def _sign_in(line: str) -> Sign | None:
     except ValueError:
         return None
     return sign if isinstance(sign, dict) and ("error" in sign or "stage" in sign) else None
+
+
+def _error_in(sign: Sign) -> CalmError:
+    return _KINDS.get(sign["kind"], CalmError)(sign["error"])
+
+
+def _last_error(said: "queue.Queue[str | None]") -> CalmError | None:
+    """Look through what the process told before it ended."""
+    while not said.empty():
+        sign = _sign_in(said.get() or "")
+        if sign is not None and "error" in sign:
+            return _error_in(sign)
+    return None
 
 
 def _listen(stream: IO[str], said: "queue.Queue[str | None]") -> None:

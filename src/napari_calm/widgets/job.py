@@ -61,6 +61,8 @@ class _Outcome:
     ending: Ending
     result: Any = None
     error: BaseException | None = None
+    # Of steps that were closed and could not keep what they should: told even after Cancel.
+    failed_closing: bool = False
 
 
 def throttled(steps: Steps, is_cancelled: Callable[[], bool]) -> Steps[_Outcome]:
@@ -82,11 +84,19 @@ def throttled(steps: Steps, is_cancelled: Callable[[], bool]) -> Steps[_Outcome]
                 # Gives the lock away, so that the window draws what was yielded.
                 time.sleep(0.001)
                 yield progress
-        return _Outcome(Ending.CANCELLED)
+        return _closed(steps)
     except Exception as error:
         return _Outcome(Ending.CANCELLED if is_cancelled() else Ending.ERROR, error=error)
     finally:
         steps.close()
+
+
+def _closed(steps: Steps) -> _Outcome:
+    try:
+        steps.close()
+    except Exception as error:
+        return _Outcome(Ending.ERROR, error=error, failed_closing=True)
+    return _Outcome(Ending.CANCELLED)
 
 
 class _ClosingWorker(GeneratorWorker):
@@ -310,7 +320,7 @@ class Job(QObject):
 
     def _end(self, outcome: _Outcome) -> None:
         on_done, seconds = self._on_done, time.monotonic() - self._started_at
-        if self.cancelling:
+        if self.cancelling and not outcome.failed_closing:
             outcome = _Outcome(Ending.CANCELLED)
         self._forget_worker()
         if outcome.ending is Ending.DONE:
