@@ -39,7 +39,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
     except OSError as error:
         # Another file may have failed: one that is read for what is written.
         named = Path(str(error.filename)) if error.filename is not None else path
-        if named != path and path.parent not in (named, named.parent):
+        if named not in (path, *path.parents) and named.parent != path.parent:
             raise
         raise NotWritten(f"{path}: not written: {why_and_what_to_do(error)}.") from error
 
