@@ -359,8 +359,9 @@ def test_ended_at_any_stage_it_changes_nothing_and_then_it_runs_once_whatever_be
 
 def exchange_layers(viewer):
     """Delete, rename and re-type what a job may have begun with."""
-    for name in (layers.ROIS, MOVIE, PAINTED):
-        viewer.layers.remove(name)
+    rois = [layer for layer in viewer.layers if layers.role_of(layer) == layers.ROIS]
+    for layer in (*rois, MOVIE, PAINTED):
+        viewer.layers.remove(layer)
     viewer.layers[layers.ACTIVITY].name = "mine now"
     viewer.add_labels(np.zeros((5, 5), int), name=MOVIE)
     viewer.add_image(np.zeros((5, 5)), name=PAINTED)

@@ -23,7 +23,7 @@ from napari_calm.decoding.decode import decode
 from napari_calm.explore.selectivity import selectivity
 from napari_calm.extraction.extract import extract
 from napari_calm.model.adaptation import Adaptation
-from napari_calm.widgets import layers
+from napari_calm.widgets import layers, session_keeping
 from napari_calm.widgets.job import Ending
 from napari_calm.widgets.plugin import write_rois
 from napari_calm.widgets.raster_view import RasterView
@@ -104,7 +104,7 @@ def adaptation_of(recording, model):
     import torch
 
     rows = torch.zeros(recording.n_neurons, model.config.dynamics.width)
-    weights = {"neuron_rows": rows, "session_row": rows[0]}
+    weights = {"neuron_rows": rows, "session_row": rows[0].clone()}
     labels = recording.roi_labels
     return Adaptation(model.name, recording.name, 400, labels, weights, 1.0, 0.5)
 
@@ -161,10 +161,17 @@ def test_a_full_disk_is_told_at_every_save_and_nothing_is_lost(
     assert "Saved to" in panel.forecast.result.text()
 
 
-def test_a_session_that_finds_the_disk_full_stays_open(with_task, qtbot, tmp_path):
+def test_a_session_that_finds_the_disk_full_stays_open(with_task, qtbot, tmp_path, monkeypatch):
     panel, kept = with_task, tmp_path / "kept.calm"
     kept.write_bytes(b"before")
-    with full_disk(), qtbot.waitSignal(panel.job.ended, timeout=30_000) as ended:
+    real = session_keeping.write_session_steps
+
+    def on_a_full_disk(*what):
+        with full_disk():
+            yield from real(*what)
+
+    monkeypatch.setattr(session_keeping, "write_session_steps", on_a_full_disk)
+    with qtbot.waitSignal(panel.job.ended, timeout=30_000) as ended:
         panel.export.keeping.start_saving(kept)
     assert ended.args[0].ending is Ending.ERROR
     assert "Not saved: " in panel.export.result.text()
@@ -172,6 +179,10 @@ def test_a_session_that_finds_the_disk_full_stays_open(with_task, qtbot, tmp_pat
     assert kept.read_bytes() == b"before"
     assert list(tmp_path.iterdir()) == [kept]
     assert panel.session.recording is not None
+    monkeypatch.undo()
+    with qtbot.waitSignal(panel.job.ended, timeout=30_000):
+        panel.export.keeping.start_saving(kept)
+    assert "Saved to" in panel.export.result.text()
 
 
 def test_a_movie_whose_file_is_gone_is_told(viewer, panel, press):
@@ -241,6 +252,7 @@ def test_the_tour_bears_double_clicks_and_a_window_that_is_emptied(viewer, with_
         assert panel.tour.running
         qtbot.mouseDClick(panel.tour.next, LEFT)
         qtbot.mouseClick(panel.tour.next, LEFT)
+    qtbot.mouseClick(panel.tour.close_it, LEFT)
     qtbot.mouseDClick(panel.tour.close_it, LEFT)
     assert not panel.tour.running
     assert panel.tour.pointer is None
@@ -271,10 +283,10 @@ def test_a_raster_whose_sorting_fails_or_whose_recording_goes_sorts_the_next_one
 
     held = threading.Event()
 
-    def slow(traces):
+    def slow(traces, **options):
         yield Progress(0, 1, "sorting")
         held.wait(20)
-        return (yield from real(traces))
+        return (yield from real(traces, **options))
 
     monkeypatch.setattr(similar_order, "order_by_similarity_steps", slow)
     by.setCurrentText(BY_SIMILARITY)
