@@ -5,6 +5,7 @@ what to do about it.
 """
 
 import errno
+from collections.abc import Sequence
 
 _FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
 _FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -16,6 +17,24 @@ class CalmError(ValueError):
 
 class RecordingError(CalmError):
     """A movie, ROI set, trace file or recording that cannot be used as it is."""
+
+
+class ChoiceNeeded(RecordingError):
+    """A file that holds several of what was asked for, of which one has to be named.
+
+    Parameters
+    ----------
+    message : str
+        What was found, and how to choose.
+    option : str
+        The argument that names one: ``channel``, ``plane`` or ``dataset``.
+    offered : sequence of int or str
+        Its possible values.
+    """
+
+    def __init__(self, message: str, option: str, offered: Sequence[int | str]) -> None:
+        super().__init__(message)
+        self.option, self.offered = option, tuple(offered)
 
 
 class CheckpointError(CalmError):
