@@ -99,8 +99,11 @@ def windows(windows_of_module):
 
 
 @pytest.fixture
-def viewer(windows):
-    return windows.lend()
+def viewer(request):
+    """Return a new viewer, or, in modules that say ``ONE_WINDOW = True``, one that is lent."""
+    if getattr(request.module, "ONE_WINDOW", False):
+        return request.getfixturevalue("windows").lend()
+    return request.getfixturevalue("make_napari_viewer_proxy")()
 
 
 @pytest.fixture

@@ -37,8 +37,8 @@ def font_size():
 
 
 @pytest.fixture
-def shown(windows, qtbot, no_looking_around, task, explored):
-    viewer = windows.lend(show=True)
+def shown(make_napari_viewer_proxy, qtbot, no_looking_around, task, explored):
+    viewer = make_napari_viewer_proxy(show=True)
     viewer.window.resize(1280, 800)
     panel = CalmPanel(viewer)
     viewer.window.add_dock_widget(panel, name="CalM")

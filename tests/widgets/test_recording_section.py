@@ -8,6 +8,8 @@ from napari_calm.widgets.job import Ending
 from napari_calm.widgets.layer_sources import footprints_of
 from napari_calm.widgets.session import session_of
 
+ONE_WINDOW = True
+
 N_ROIS, N_FRAMES, SIDE = 5, 300, 48
 
 

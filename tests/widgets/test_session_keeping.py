@@ -19,6 +19,7 @@ from napari_calm.widgets.job import Ending
 from napari_calm.widgets.layers import FORECAST, TOKENS
 from napari_calm.widgets.panel import TRACES_DOCK, CalmPanel
 
+ONE_WINDOW = True
 LEFT = Qt.MouseButton.LeftButton
 
 

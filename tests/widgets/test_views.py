@@ -79,9 +79,9 @@ def test_a_click_on_an_roi_selects_it_and_shift_adds(shown, session, recording):
 
 
 def test_a_real_click_on_the_canvas_selects_the_roi_under_it(
-    windows, session, recording, qtbot, canvas_of
+    make_napari_viewer_proxy, session, recording, qtbot, canvas_of
 ):
-    viewer = windows.lend(show=True)
+    viewer = make_napari_viewer_proxy(show=True)
     shown_layers = SessionLayers(viewer, session)
     parts = [shown_layers, RoiPicking(viewer, session, shown_layers)]
     session.set_recording(recording, pixel_size_um=2.0)
@@ -156,8 +156,8 @@ def test_a_layer_that_the_user_deleted_comes_back_with_the_next_result(
 
 
 @pytest.fixture
-def trace_panel(windows, session, recording, qtbot):
-    viewer = windows.lend()
+def trace_panel(make_napari_viewer_proxy, session, recording, qtbot):
+    viewer = make_napari_viewer_proxy()
     session.set_recording(recording)
     panel = TracePanel(viewer, session)
     qtbot.addWidget(panel)
@@ -313,9 +313,9 @@ def test_of_the_token_map_only_the_chosen_code_is_left(shown, session):
     assert (shown.layers[layers.TOKENS].colormap.map(scaled)[:, 3] == 1).all()
 
 
-def test_trials_are_a_band_under_the_traces(windows, session, task, qtbot):
+def test_trials_are_a_band_under_the_traces(make_napari_viewer_proxy, session, task, qtbot):
     session.set_recording(task)
-    panel = TracePanel(windows.lend(), session)
+    panel = TracePanel(make_napari_viewer_proxy(), session)
     qtbot.addWidget(panel)
     panel.show()
     assert panel.band.currentText() == "cue"
@@ -332,10 +332,12 @@ def test_trials_are_a_band_under_the_traces(windows, session, task, qtbot):
     panel.release_once()
 
 
-def test_many_rows_are_shown_at_once_and_in_detail_when_zoomed(windows, session, qtbot):
+def test_many_rows_are_shown_at_once_and_in_detail_when_zoomed(
+    make_napari_viewer_proxy, session, qtbot
+):
     recording = random_recording(50)
     session.set_recording(recording)
-    panel = TracePanel(windows.lend(), session)
+    panel = TracePanel(make_napari_viewer_proxy(), session)
     qtbot.addWidget(panel)
     panel.resize(800, 300)
     panel.show()

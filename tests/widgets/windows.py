@@ -1,7 +1,7 @@
 """napari windows that the tests of a module use in turn; opening each anew takes long.
 
 napari's own `make_napari_viewer_proxy` opens one for each test. Here a window is emptied
-between two tests. One that something still follows then is closed, so that no test hears of
+between two tests of a module that says ``ONE_WINDOW = True``. One that something still follows then is closed, so that no test hears of
 another. All are closed at the end of a module as napari closes its own, and one that is kept
 alive is an error.
 """
@@ -27,11 +27,11 @@ APPLICATION = "napari-calm tests"
 
 
 class Windows:
-    """Lends viewers, hidden or shown, and takes them back empty."""
+    """Lends viewers that are not shown, and takes them back empty."""
 
     def __init__(self) -> None:
         self._patches = ExitStack()
-        self._viewers: dict[bool, list[Viewer]] = {False: [], True: []}
+        self._viewers: list[Viewer] = []
         self._lent: list[Viewer] = []
         self._followed: dict[int, dict] = {}
         self._seen: list[weakref.ref] = []
@@ -45,11 +45,11 @@ class Windows:
         ):
             self._patches.enter_context(patch.object(target, name, value))
 
-    def lend(self, *, show: bool = False) -> PublicOnlyProxy:
+    def lend(self) -> PublicOnlyProxy:
         """Return a viewer that no other test holds, as plugins see it."""
-        viewer = next((each for each in self._viewers[show] if each not in self._lent), None)
+        viewer = next((each for each in self._viewers if each not in self._lent), None)
         if viewer is None:
-            viewer = self._open(show)
+            viewer = self._open()
         self._lent.append(viewer)
         return PublicOnlyProxy(viewer)
 
@@ -63,8 +63,7 @@ class Windows:
                 if _followed(viewer) == self._followed[id(viewer)]:
                     continue
                 _close(viewer)
-            for some in self._viewers.values():
-                some[:] = [each for each in some if each is not viewer]
+            self._viewers.remove(viewer)
 
     def application(self):
         """Let napari find the application that these windows belong to."""
@@ -75,10 +74,8 @@ class Windows:
         from app_model import Application
 
         with self.application():
-            for viewer in (*self._viewers[False], *self._viewers[True]):
-                _close(viewer)
-                del viewer
-        self._viewers.clear()
+            while self._viewers:
+                _close(self._viewers.pop())
         self._patches.close()
         Application.destroy(APPLICATION)
         _initialize_plugins.cache_clear()
@@ -86,9 +83,9 @@ class Windows:
         gc.collect()
         assert not [seen() for seen in self._seen if seen() is not None]
 
-    def _open(self, show: bool) -> Viewer:
-        viewer = Viewer(show=show, show_welcome_screen=False)
-        self._viewers[show].append(viewer)
+    def _open(self) -> Viewer:
+        viewer = Viewer(show=False, show_welcome_screen=False)
+        self._viewers.append(viewer)
         shown = viewer.window._qt_viewer
         self._seen.append(weakref.ref(shown))
         self._followed[id(viewer)] = _followed(viewer)
