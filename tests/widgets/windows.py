@@ -1,9 +1,9 @@
 """napari windows that the tests of a module use in turn; opening each anew takes long.
 
 napari's own `make_napari_viewer_proxy` opens one for each test. Here a window is emptied
-between two tests of a module that says ``ONE_WINDOW = True``. One that something still follows then is closed, so that no test hears of
-another. All are closed at the end of a module as napari closes its own, and one that is kept
-alive is an error.
+between two tests of a module that says ``ONE_WINDOW = True``. One that something still follows
+then is closed, so that no test hears of another. All are closed at the end of a module as
+napari closes its own, and one that is kept alive is an error.
 """
 
 import gc
@@ -31,8 +31,9 @@ class Windows:
 
     def __init__(self) -> None:
         self._patches = ExitStack()
-        self._viewers: list[Viewer] = []
-        self._lent: list[Viewer] = []
+        # By their id: viewers that show the same are equal.
+        self._viewers: dict[int, Viewer] = {}
+        self._lent: list[int] = []
         self._followed: dict[int, dict] = {}
         self._seen: list[weakref.ref] = []
         _initialize_plugins.cache_clear()
@@ -47,23 +48,23 @@ class Windows:
 
     def lend(self) -> PublicOnlyProxy:
         """Return a viewer that no other test holds, as plugins see it."""
-        viewer = next((each for each in self._viewers if each not in self._lent), None)
-        if viewer is None:
-            viewer = self._open()
-        self._lent.append(viewer)
-        return PublicOnlyProxy(viewer)
+        number = next((each for each in self._viewers if each not in self._lent), None)
+        if number is None:
+            number = self._open()
+        self._lent.append(number)
+        return PublicOnlyProxy(self._viewers[number])
 
     def take_back(self) -> None:
         """Empty what was lent; what cannot be emptied, or was closed, is forgotten."""
         while self._lent:
-            viewer = self._lent.pop()
-            is_open = hasattr(viewer.window, "_qt_window")
-            if is_open:
+            number = self._lent.pop()
+            viewer = self._viewers[number]
+            if hasattr(viewer.window, "_qt_window"):
                 _empty(viewer)
-                if _followed(viewer) == self._followed[id(viewer)]:
+                if _followed(viewer) == self._followed[number]:
                     continue
                 _close(viewer)
-            self._viewers.remove(viewer)
+            del self._viewers[number]
 
     def application(self):
         """Let napari find the application that these windows belong to."""
@@ -75,7 +76,7 @@ class Windows:
 
         with self.application():
             while self._viewers:
-                _close(self._viewers.pop())
+                _close(self._viewers.popitem()[1])
         self._patches.close()
         Application.destroy(APPLICATION)
         _initialize_plugins.cache_clear()
@@ -83,15 +84,15 @@ class Windows:
         gc.collect()
         assert not [seen() for seen in self._seen if seen() is not None]
 
-    def _open(self) -> Viewer:
+    def _open(self) -> int:
         viewer = Viewer(show=False, show_welcome_screen=False)
-        self._viewers.append(viewer)
+        self._viewers[id(viewer)] = viewer
         shown = viewer.window._qt_viewer
         self._seen.append(weakref.ref(shown))
         self._followed[id(viewer)] = _followed(viewer)
         # napari's own fixtures complain of windows that they did not open.
         QtViewer._instances.discard(shown)
-        return viewer
+        return id(viewer)
 
 
 def _no_console(*_args) -> QWidget:
