@@ -1,4 +1,5 @@
 import os
+import tempfile
 import time
 
 import numpy as np
@@ -9,7 +10,8 @@ from napari_calm.core.progress import run
 from napari_calm.core.recording import Recording
 from napari_calm.model.calm import CalmModel
 from napari_calm.train import adapt_apart
-from napari_calm.train.adapt import adapt
+from napari_calm.train.adapt import AdaptConfig, adapt
+from napari_calm.train.config import OptimiserConfig
 
 
 @pytest.fixture
@@ -40,22 +42,28 @@ def processes_of(folder):
 
 
 def test_another_process_fits_what_this_one_would(model, recording):
-    here = adapt(model, recording, until_frame=200)
+    config = AdaptConfig(OptimiserConfig(steps=30, learning_rate=1e-3), batch_populations=1)
+    here = adapt(model, recording, until_frame=200, config=config)
     curve: list = []
-    there = run(adapt_apart.adapt_apart_steps(model, recording, until_frame=200, curve=curve))
+    there = run(
+        adapt_apart.adapt_apart_steps(
+            model, recording, until_frame=200, config=config, curve=curve
+        )
+    )
     assert there.until_frame == 200
     assert there.model_name == model.name
     assert there.recording_name == "walk"
     assert there.zero_shot_mse == pytest.approx(here.zero_shot_mse, rel=1e-4)
     assert there.adapted_mse == pytest.approx(here.adapted_mse, rel=1e-2)
-    assert any("loss" in row for row in curve)
+    assert [row["step"] for row in curve if "loss" in row] == list(range(1, 31))
 
 
-def test_a_closed_fit_leaves_no_process_and_no_file(model, recording):
+def test_a_closed_fit_leaves_no_process_and_no_file(model, recording, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     steps = adapt_apart.adapt_apart_steps(model, recording)
     while True:
         next(steps)
-        running = processes_of("napari-calm-")
+        running = processes_of(str(tmp_path))
         if running:
             break
         time.sleep(0.01)

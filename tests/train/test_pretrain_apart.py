@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from napari_calm.core.errors import CalmError, StoppedEarly
 from napari_calm.core.progress import run
@@ -71,6 +72,8 @@ def test_another_process_trains_stops_keeps_the_best_and_can_be_closed(endless, 
     assert time.monotonic() - asked_at < 5
     assert not any(map(is_running, children))
     assert not list((tmp_path / "model" / "training").glob(".partial-*"))
+    state = torch.load(tmp_path / "model" / "training" / "dynamics.pt", weights_only=True)
+    assert state["step"] >= len(going_on["dynamics"]) > n_before
     assert load_model(tmp_path / "model", device="cpu").name == "tiny"
 
 

@@ -4,12 +4,15 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from napari.settings import get_settings
 
 from napari_calm.core.footprints import Footprints
 from napari_calm.core.recording import Recording
 from napari_calm.widgets import model_section
 from napari_calm.widgets.model_source import Environment
 from napari_calm.widgets.panel import CalmPanel
+
+from .windows import Windows
 
 RATE_HZ = 6.0
 
@@ -78,9 +81,29 @@ def no_looking_around(monkeypatch):
     monkeypatch.setattr(model_section, "_FIRST_DRAWING_MS", 0)
 
 
+@pytest.fixture(scope="module")
+def windows_of_module(qapp):
+    windows = Windows()
+    yield windows
+    windows.close()
+
+
 @pytest.fixture
-def viewer(make_napari_viewer_proxy):
-    return make_napari_viewer_proxy()
+def windows(windows_of_module):
+    """Return what lends windows to a test; each is empty, as when it was opened."""
+    get_settings().reset()
+    with windows_of_module.application():
+        yield windows_of_module
+        get_settings().reset()
+        windows_of_module.take_back()
+
+
+@pytest.fixture
+def viewer(request):
+    """Return a new viewer, or, in modules that say ``ONE_WINDOW = True``, one that is lent."""
+    if getattr(request.module, "ONE_WINDOW", False):
+        return request.getfixturevalue("windows").lend()
+    return request.getfixturevalue("make_napari_viewer_proxy")()
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import pytest
 from qtpy.QtCore import Qt
 
 from napari_calm.core.footprints import Footprints
+from napari_calm.core.progress import Progress
 from napari_calm.core.recording import Recording
 from napari_calm.decoding.applied import Applied
 from napari_calm.decoding.decode import decode
@@ -19,6 +20,7 @@ from napari_calm.widgets.decoding_view import DecodingView
 from napari_calm.widgets.explore_panel import EXPLORE_DOCK
 from napari_calm.widgets.job import Ending
 
+ONE_WINDOW = True
 N_NEURONS, N_FRAMES, RATE_HZ = 8, 300, 6.0
 
 
@@ -53,6 +55,30 @@ def behaving():
 @pytest.fixture(scope="module")
 def small_model():
     return CalmModel.random(seed=3, context_frames=16, max_frames=64)
+
+
+@pytest.fixture(scope="module")
+def known():
+    """Hold what was decoded before, for tests of what becomes of it."""
+    return {}
+
+
+@pytest.fixture
+def decoded_before(known, monkeypatch):
+    """Let each variable be decoded once for all tests; those about decoding do without."""
+    from napari_calm.decoding import decode as module
+
+    real = module.decode_steps
+
+    def decode_steps(model, recording, name, **options):
+        key = (model.title, recording.traces.tobytes(), str(recording.behaviour), name)
+        key += (options["kind"], options["settings"])
+        if key not in known:
+            known[key] = yield from real(model, recording, name, **options)
+        yield Progress(1, 1, "decoded before")
+        return known[key]
+
+    monkeypatch.setattr(module, "decode_steps", decode_steps)
 
 
 @pytest.fixture
@@ -123,6 +149,7 @@ def test_decode_says_and_shows_what_the_library_finds(
     np.testing.assert_allclose(view.plot.measured.yData, behaving.behaviour["speed"])
 
 
+@pytest.mark.usefixtures("decoded_before")
 def test_weights_are_features_and_colours_of_the_rois(viewer, with_behaviour, press, pick):
     pick(with_behaviour.decode.variable, "speed")
     press(with_behaviour, with_behaviour.decode.decode)
@@ -137,6 +164,7 @@ def test_weights_are_features_and_colours_of_the_rois(viewer, with_behaviour, pr
     assert min(brightness[:4]) > max(brightness[4:])
 
 
+@pytest.mark.usefixtures("decoded_before")
 def test_the_decoded_value_stands_on_the_movie_while_it_plays(
     viewer, with_behaviour, press, pick
 ):
@@ -157,6 +185,7 @@ def test_the_decoded_value_stands_on_the_movie_while_it_plays(
     assert "decoded" not in canvas_text(viewer)
 
 
+@pytest.mark.usefixtures("decoded_before")
 def test_classes_come_with_a_confusion_matrix_and_a_trace(
     with_behaviour, press, pick, qtbot, view
 ):
@@ -175,6 +204,7 @@ def test_classes_come_with_a_confusion_matrix_and_a_trace(
     assert view.plot.decoded.yData[first] == found.predicted[0]
 
 
+@pytest.mark.usefixtures("decoded_before")
 def test_all_variables_are_decoded_and_each_can_be_looked_at(
     with_behaviour, press, pick, qtbot, view
 ):
@@ -193,6 +223,7 @@ def test_all_variables_are_decoded_and_each_can_be_looked_at(
     assert session.colour_by == f"{other}: weight"
 
 
+@pytest.mark.usefixtures("decoded_before")
 def test_a_click_in_the_decoded_trace_moves_in_time(with_behaviour, press, pick, qtbot, view):
     pick(with_behaviour.decode.variable, "speed")
     press(with_behaviour, with_behaviour.decode.decode)
@@ -205,6 +236,7 @@ def test_a_click_in_the_decoded_trace_moves_in_time(with_behaviour, press, pick,
     qtbot.waitUntil(lambda: abs(with_behaviour.session.time_s - middle) < 1.0)
 
 
+@pytest.mark.usefixtures("decoded_before")
 def test_a_decoder_is_kept_and_applied_again(
     viewer, with_behaviour, behaving, press, pick, qtbot, tmp_path, monkeypatch, view
 ):
@@ -246,6 +278,7 @@ def test_a_decoder_is_kept_and_applied_again(
     assert not view.scores.isVisible()
 
 
+@pytest.mark.usefixtures("decoded_before")
 def test_what_was_decoded_is_saved_as_it_is(
     with_behaviour, press, pick, qtbot, tmp_path, monkeypatch
 ):
@@ -287,6 +320,7 @@ def test_what_cannot_be_decoded_is_told_in_the_panel(
     assert "no behaviour" in section.result.text()
 
 
+@pytest.mark.usefixtures("decoded_before")
 def test_other_behaviour_drops_what_was_decoded(with_behaviour, behaving, press, pick):
     pick(with_behaviour.decode.variable, "state")
     press(with_behaviour, with_behaviour.decode.decode)
@@ -299,6 +333,7 @@ def test_other_behaviour_drops_what_was_decoded(with_behaviour, behaving, press,
     assert session.states_of(session.model, session.in_use.part) is states
 
 
+@pytest.mark.usefixtures("decoded_before")
 def test_the_colours_of_another_decoder_go_where_the_applied_one_has_no_weights(
     viewer, with_behaviour, press, pick
 ):

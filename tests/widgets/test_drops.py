@@ -21,9 +21,9 @@ def drops():
 
 
 @pytest.fixture
-def window(make_napari_viewer, qtbot, no_looking_around):
+def window(windows, qtbot, no_looking_around):
     """The viewer itself: only it takes drops."""
-    viewer = make_napari_viewer()
+    viewer = windows.lend().__wrapped__
     panel = CalmPanel(viewer)
     viewer.window.add_dock_widget(panel, name="CalM")
     yield viewer, panel

@@ -152,6 +152,23 @@ def test_a_worker_that_napari_stops_closes_the_generator_too(qtbot, job):
     qtbot.waitUntil(lambda: closed == [True], timeout=1000)
 
 
+def test_what_could_not_be_kept_on_cancelling_is_told(qtbot, job):
+    def steps():
+        try:
+            yield from counted(10_000, 0.02)
+        finally:
+            raise RecordingError("state.pt: the disk is full")
+
+    job.start(steps(), title="Long", on_done=print)
+    qtbot.wait(100)
+    with qtbot.waitSignal(job.ended) as ended:
+        job.cancel()
+    assert (ended.args[0].ending, ended.args[0].message) == (
+        Ending.ERROR,
+        "state.pt: the disk is full",
+    )
+
+
 def failing(error):
     yield Progress(0, 1, "about to fail")
     raise error

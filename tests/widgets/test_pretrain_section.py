@@ -13,6 +13,7 @@ from napari_calm.widgets.job import Ending
 
 from .conftest import random_recording
 
+ONE_WINDOW = True
 LEFT = Qt.MouseButton.LeftButton
 TINY = (Path(__file__).parents[1] / "data" / "tiny.toml").read_text()
 
@@ -49,9 +50,13 @@ def children():
     for entry in os.listdir("/proc") if os.path.isdir("/proc") else []:
         try:
             line = Path(f"/proc/{entry}/cmdline").read_text() if entry.isdigit() else ""
+            if "napari_calm.train.pretrain_apart" not in line:
+                continue
+            # Behind the name, which may hold anything, come state and parent.
+            parent = Path(f"/proc/{entry}/stat").read_text().rpartition(")")[2].split()[1]
         except OSError:
             continue
-        if "napari_calm.train.pretrain_apart" in line:
+        if int(parent) == os.getpid():
             found.append(entry)
     return found
 

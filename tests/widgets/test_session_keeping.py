@@ -21,6 +21,7 @@ from napari_calm.widgets.layers import FORECAST, TOKENS
 from napari_calm.widgets.panel import TRACES_DOCK, CalmPanel
 from napari_calm.widgets.session_file import read_session_steps
 
+ONE_WINDOW = True
 LEFT = Qt.MouseButton.LeftButton
 
 
@@ -51,6 +52,7 @@ def at_work(viewer, panel, small_model, task, explored, tmp_path, press, choose)
     panel.session.seek(60.0)
     panel.forecast.seed.setValue(3)
     panel.forecast.horizon.setValue(2.0)
+    panel.forecast.samples.setValue(2)
     press(panel, panel.forecast.forecast)
     panel.embedding.choices.setting.setValue(3)
     panel.embedding.column.draws.setValue(20)
@@ -66,9 +68,9 @@ def at_work(viewer, panel, small_model, task, explored, tmp_path, press, choose)
 
 
 @pytest.fixture
-def another_panel(make_napari_viewer_proxy, qtbot, no_looking_around):
+def another_panel(windows, qtbot, no_looking_around):
     """Return a panel of another window, as after starting napari anew."""
-    viewer = make_napari_viewer_proxy()
+    viewer = windows.lend()
     panel = CalmPanel(viewer)
     viewer.window.add_dock_widget(panel, name="CalM")
     qtbot.waitUntil(lambda: not panel.model.looking)
@@ -202,6 +204,7 @@ def test_decodings_and_the_open_views_come_back_where_they_were(
     panel, decode = at_work, at_work.decode
     decode.choices.shifts.setValue(2)
     decode.choices.folds.setValue(2)
+    decode.choices.head.setCurrentText("linear")
     for variable in ("cue", "position_cm"):
         choose(decode.variable, variable)
         assert press(panel, decode.decode).ending is Ending.DONE

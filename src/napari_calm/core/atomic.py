@@ -6,6 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from .errors import CalmError, NotWritten, why_and_what_to_do
+
+# How the names of files begin that are not whole yet.
+PARTIAL = ".partial-"
+
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
@@ -20,10 +25,28 @@ def replacing(path: str | Path) -> Iterator[Path]:
     ------
     pathlib.Path
         An empty file with the same ending as `path`; removed if the block raises.
+
+    Raises
+    ------
+    NotWritten
+        If the system refuses, because the disk is full or for want of a right.
     """
     path = Path(path)
+    try:
+        yield from _replacing(path)
+    except CalmError:
+        raise
+    except OSError as error:
+        # Another file may have failed: one that is read for what is written.
+        named = Path(str(error.filename)) if error.filename is not None else path
+        if named not in (path, *path.parents) and named.parent != path.parent:
+            raise
+        raise NotWritten(f"{path}: not written: {why_and_what_to_do(error)}.") from error
+
+
+def _replacing(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".partial-", suffix=path.suffix)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=PARTIAL, suffix=path.suffix)
     os.close(handle)
     partial = Path(name)
     try:

@@ -54,12 +54,18 @@ def retold(
 
 
 def run(steps: Steps[Result], on_progress: Callable[[Progress], None] | None = None) -> Result:
-    """Run `steps` to their end and return the result, telling `on_progress` of each step."""
-    while True:
-        try:
-            progress = next(steps)
-        except StopIteration as stop:
-            result: Result = stop.value
-            return result
-        if on_progress is not None:
-            on_progress(progress)
+    """Run `steps` to their end and return the result, telling `on_progress` of each step.
+
+    They are closed, as by cancelling, if `on_progress` raises.
+    """
+    try:
+        while True:
+            try:
+                progress = next(steps)
+            except StopIteration as stop:
+                result: Result = stop.value
+                return result
+            if on_progress is not None:
+                on_progress(progress)
+    finally:
+        steps.close()

@@ -18,7 +18,8 @@ def check_archive(path: str | Path) -> list[str]:
     Raises
     ------
     RecordingError
-        If it is no zip archive, a name leads out of it, it needs a password, or it would become too large.
+        If it is no zip archive, a name leads out of it, it needs a password, or it would become
+        too large.
     """
     path = Path(path)
     try:

@@ -8,7 +8,7 @@ it gets ``adaptation.safetensors``.
 
 import json
 import tempfile
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from ..core.progress import Progress, Steps, Stop, never, run
@@ -17,8 +17,9 @@ from ..io.traces import read_traces_npz, write_recording
 from ..model.adaptation import Adaptation, load_adaptation
 from ..model.calm import CalmModel
 from ..model.checkpoint import load_model, save_model
-from .adapt import adapt_steps
-from .apart import answer, apart_steps, asked_to_stop, tell
+from .adapt import AdaptConfig, adapt_steps
+from .apart import Caller, answer, apart_steps
+from .config import OptimiserConfig
 from .optimise import Curve
 
 _RECORDING, _MODEL, _REQUEST = "recording.npz", "model", "request.json"
@@ -30,6 +31,7 @@ def adapt_apart_steps(
     recording: Recording,
     *,
     until_frame: int | None = None,
+    config: AdaptConfig | None = None,
     seed: int = 0,
     curve: Curve | None = None,
     stop: Stop = never,
@@ -44,17 +46,23 @@ def adapt_apart_steps(
         What adapting raised there, or that the process died.
     """
     curve = [] if curve is None else curve
-    with tempfile.TemporaryDirectory(prefix="napari-calm-") as name:
+    with tempfile.TemporaryDirectory(prefix="napari-calm-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         yield Progress(0, 1, "starting a process for the fit")
         write_recording(recording, folder / _RECORDING)
         save_model(model, folder / _MODEL)
-        request = {"device": str(model.device), "until_frame": until_frame, "seed": seed}
+        request = {
+            "device": str(model.device),
+            "until_frame": until_frame,
+            "seed": seed,
+            "config": asdict(config or AdaptConfig()),
+        }
         (folder / _REQUEST).write_text(json.dumps(request))
         yield from apart_steps(
             __name__,
             folder,
             what="adapts the model",
+            remedy="Nothing was changed; adapt again.",
             on_sign=lambda sign: curve.extend(sign["curve"]),
             stop=stop,
         )
@@ -66,20 +74,25 @@ def adapt_apart_steps(
         )
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, caller: Caller) -> None:
     """Adapt what is in `folder`, telling every step on the standard output."""
     request = json.loads((folder / _REQUEST).read_text())
     recording = read_traces_npz(folder / _RECORDING)
     model = load_model(folder / _MODEL, request.pop("device"))
+    settings = request.pop("config")
+    optimiser = OptimiserConfig(**settings.pop("optimiser"))
+    config = AdaptConfig(optimiser=optimiser, **settings)
     curve: Curve = []
     told = 0
 
     def on_progress(progress: Progress) -> None:
         nonlocal told
-        tell(progress, curve=curve[told:])
+        caller.tell(progress, curve=curve[told:])
         told = len(curve)
 
-    steps = adapt_steps(model, recording, curve=curve, stop=asked_to_stop(folder), **request)
+    steps = adapt_steps(
+        model, recording, config=config, curve=curve, stop=caller.wants_end, **request
+    )
     adaptation = run(steps, on_progress)
     on_progress(Progress(1, 1, "the fit is made"))
     adaptation.save(folder / _RESULT)

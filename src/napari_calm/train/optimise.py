@@ -1,6 +1,8 @@
 """One optimisation loop for both stages: seeded step by step, saved, resumable."""
 
+import io
 import math
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
@@ -19,6 +21,8 @@ from .config import OptimiserConfig
 
 Curve = list[dict[str, float]]
 Weights = dict[str, Tensor]
+# Where steps are slow, the state is saved as often as this.
+SAVE_EVERY_S = 60.0
 
 
 def learning_rate_at(step: int, config: OptimiserConfig) -> float:
@@ -101,8 +105,11 @@ class TrainingState:
         """Write everything to a file."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         values |= {"module": self.module.state_dict(), "optimiser": self.optimiser.state_dict()}
+        # Written by Python: of a full disk torch's own writer says nothing that helps.
+        content = io.BytesIO()
+        torch.save(values, content)
         with replacing(path) as partial:
-            torch.save(values, partial)
+            partial.write_bytes(content.getbuffer())
 
     def resume(self, path: Path) -> None:
         """Continue from a file, where there is one."""
@@ -147,7 +154,8 @@ def optimise_steps(
     """Train `module` and return its learning curve.
 
     Every step draws from a generator of its own, made of seed and step, so a run that was
-    killed and resumed takes the same steps as one that was not. Where `validate` gives a
+    killed and resumed takes the same steps as one that was not. Closing the generator saves
+    the state, so that cancelling loses no step. Where `validate` gives a
     ``validation_loss``, the module ends with the weights that had the smallest.
 
     Parameters
@@ -157,7 +165,8 @@ def optimise_steps(
     validate : callable
         Returns what to log every `validate_every` steps and at the end.
     state_file : path, optional
-        Where the state is kept between runs; read at the start where it exists.
+        Where the state is kept between runs; read at the start where it exists. It is written
+        every `save_every` steps, every minute, and at every end.
     curve : list, optional
         Where to write the learning curve as it grows, for those who watch.
     stop : callable
@@ -170,10 +179,20 @@ def optimise_steps(
     if curve is not None:
         curve[:] = [*curve, *state.curve]
         state.curve = curve
+    saved_at_step, saved_at_s = state.step, time.monotonic()
+
+    def keep() -> None:
+        """Save what is not in the file, where there is one."""
+        nonlocal saved_at_step, saved_at_s
+        if state_file is None or not state.step:
+            return
+        if state.step > saved_at_step or not state_file.exists():
+            state.save(state_file)
+            saved_at_step, saved_at_s = state.step, time.monotonic()
+
     while state.step < config.steps and not 0 < config.patience <= state.waited:
         if stop():
-            if state_file is not None and state.step:
-                state.save(state_file)
+            keep()
             break
         rng = np.random.default_rng([seed, state.step])
         for group in state.optimiser.param_groups:
@@ -197,11 +216,14 @@ def optimise_steps(
                     state.judge(found["validation_loss"])
             row |= found
         state.curve.append(row)
-        if state_file is not None and (
-            state.step % save_every == 0 or state.step == config.steps
-        ):
-            state.save(state_file)
-        yield Progress(state.step, config.steps, f"{stage} (loss {row['loss']:.3f})")
+        is_due = state.step % save_every == 0 or time.monotonic() - saved_at_s > SAVE_EVERY_S
+        if is_due or state.step == config.steps:
+            keep()
+        try:
+            yield Progress(state.step, config.steps, f"{stage} (loss {row['loss']:.3f})")
+        except GeneratorExit:
+            keep()
+            raise
     final = state.best or state.average
     if final:
         module.load_state_dict(final)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from ..core.atomic import replacing
+from ..core.atomic import PARTIAL, replacing
 from ..core.errors import ConfigError, StoppedEarly
 from ..core.progress import Steps, Stop, never, run
 from ..core.recording import Recording
@@ -17,6 +17,7 @@ from ..model.calm import CalmModel
 from ..model.checkpoint import load_model, save_model
 from ..model.config import CalmConfig
 from ..model.device import choose_device
+from .alone import LOCK_FILE, alone_steps
 from .calibrate import calibrate
 from .config import PretrainConfig
 from .data import WindowSampler, folder_recordings_steps, simulated_recordings_steps
@@ -41,9 +42,10 @@ def pretrain_steps(
     """Train tokenizer, then dynamics, and write the checkpoint folder `out`.
 
     The state of a running training is kept in ``out/training``; the same call continues
-    from there after a kill and gives the same result as an uninterrupted one. What remains
-    at the end are the learning curves (``tokenizer.csv``, ``dynamics.csv``) and the
-    configuration.
+    from there after a kill and gives the same result as an uninterrupted one. Closing the
+    generator saves it at the step that was reached. What remains at the end are the learning
+    curves (``tokenizer.csv``, ``dynamics.csv``) and the configuration. Two trainings do not
+    write into one folder: the second waits a while for the first to end.
 
     Parameters
     ----------
@@ -67,16 +69,35 @@ def pretrain_steps(
         If it was stopped before the dynamics were validated for the first time: there is no
         model yet, but the state to go on from.
     ConfigError
-        If the folder holds the state of a training with another configuration, or the model
-        to start from has other networks.
+        If the folder holds the state of a training with another configuration, another
+        process trains into it, or the model to start from has other networks.
     CheckpointError
         If the model to start from cannot be read.
     """
     out = Path(out)
     state = out / STATE_FOLDER
-    if restart and state.exists():
-        shutil.rmtree(state)
-    _claim(state, config)
+    lock = yield from alone_steps(state)
+    try:
+        if restart:
+            _forget(state)
+        _claim(state, config)
+        return (yield from _pretrain_steps(config, out, recordings, device, curves, stop))
+    finally:
+        if any(state.glob("*.pt")):
+            # Whoever has deleted the folder meanwhile can still go on.
+            _claim(state, config)
+        lock.release()
+
+
+def _pretrain_steps(
+    config: PretrainConfig,
+    out: Path,
+    recordings: Sequence[Recording] | None,
+    device: str,
+    curves: dict[str, Curve] | None,
+    stop: Stop,
+) -> Steps[CalmModel]:
+    state = out / STATE_FOLDER
     if recordings is None:
         recordings = yield from folder_recordings_steps(config.data)
     real = {recording.name: None for recording in recordings}
@@ -212,8 +233,18 @@ def _with_training_rows(
     return replace(config.model, dynamics=dynamics, trained_on=trained_on)
 
 
+def _forget(state: Path) -> None:
+    """Delete what an earlier training has left, but for the lock that is held."""
+    for entry in state.iterdir():
+        if entry.name != LOCK_FILE:
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+
+
 def _claim(state: Path, config: PretrainConfig) -> None:
     """Write the configuration beside the state, or check that it is the same."""
+    for left in state.glob(f"{PARTIAL}*"):
+        # Of a process that was killed while it wrote.
+        left.unlink(missing_ok=True)
     file = state / "config.json"
     text = json.dumps(config.to_dict(), indent=2) + "\n"
     if file.exists() and file.read_text(encoding="utf-8") != text:

@@ -11,12 +11,14 @@ import tempfile
 from pathlib import Path
 
 from ..core.progress import Progress, Steps, Stop, never, run
-from .apart import Sign, answer, apart_steps, asked_to_stop, tell
+from .apart import Caller, Sign, answer, apart_steps
 from .config import PretrainConfig, pretrain_config
 from .optimise import Curve
 from .pretrain import pretrain_steps
 
 _REQUEST = "request.json"
+# A last step, and writing the state of a large model.
+_SAVES_WITHIN_S = 60.0
 
 
 def pretrain_apart_steps(
@@ -28,7 +30,9 @@ def pretrain_apart_steps(
     curves: dict[str, Curve] | None = None,
     stop: Stop = never,
 ) -> Steps[Path]:
-    """Pretrain like `pretrain_steps`, in another process; closing the generator ends it.
+    """Pretrain like `pretrain_steps`, in another process.
+
+    Closing the generator ends that process as soon as it has saved its state.
 
     Returns
     -------
@@ -49,7 +53,7 @@ def pretrain_apart_steps(
         for name, rows in sign["curves"].items():
             curves.setdefault(name, []).extend(rows)
 
-    with tempfile.TemporaryDirectory(prefix="napari-calm-") as name:
+    with tempfile.TemporaryDirectory(prefix="napari-calm-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         request = {
             "config": config.to_dict(),
@@ -59,12 +63,18 @@ def pretrain_apart_steps(
         }
         (folder / _REQUEST).write_text(json.dumps(request))
         yield from apart_steps(
-            __name__, folder, what="pretrains the model", on_sign=on_sign, stop=stop
+            __name__,
+            folder,
+            what="pretrains the model",
+            remedy="Pretrain into the same folder again: it goes on from where it was saved.",
+            on_sign=on_sign,
+            stop=stop,
+            leaves_within_s=_SAVES_WITHIN_S,
         )
     return out
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, caller: Caller) -> None:
     """Pretrain what `folder` asks for, telling every step on the standard output."""
     request = json.loads((folder / _REQUEST).read_text())
     config = pretrain_config(request.pop("config"))
@@ -74,10 +84,10 @@ def main(folder: Path) -> None:
     def on_progress(progress: Progress) -> None:
         new = {name: curve[told.get(name, 0) :] for name, curve in curves.items()}
         told.update({name: len(curve) for name, curve in curves.items()})
-        tell(progress, curves={name: rows for name, rows in new.items() if rows})
+        caller.tell(progress, curves={name: rows for name, rows in new.items() if rows})
 
     steps = pretrain_steps(
-        config, request.pop("out"), curves=curves, stop=asked_to_stop(folder), **request
+        config, request.pop("out"), curves=curves, stop=caller.wants_end, **request
     )
     run(steps, on_progress)
     on_progress(Progress(1, 1, "the model is made"))

@@ -126,13 +126,14 @@ class AdaptSection(Section):
 
     def start(self) -> None:
         """Adapt the chosen model to the session's recording in the worker."""
-        used, load = self._session.in_use, self._model.loader()
+        used = self._session.in_use
         recording = used.recording
         until_frame = self.frames.currentData().until_frame(recording, self._session.time_s)
         curve: list[dict[str, float]] = []
         apart, keep = self.apart, threading.Event()
 
-        def steps():
+        def steps(load):
+            del curve[:]
             model = yield from load(None)
             if apart:
                 from ..train.adapt_apart import adapt_apart_steps as fit_steps
@@ -158,7 +159,9 @@ class AdaptSection(Section):
             self._session.adaptation_file = None
             self._session.set_adaptation(adaptation)
 
-        if self._job.start(steps(), title="Adapt", on_done=on_done, keep=keep):
+        # Fewer windows at once would be another fit: the CPU is next.
+        work = self._model.in_memory(steps, tries=1)
+        if self._job.start(work, title="Adapt", on_done=on_done, keep=keep):
             self._curve = curve
             self._show_plot(True)
             self._redraw.start()

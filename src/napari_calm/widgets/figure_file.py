@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pyqtgraph as pg
-from qtpy.QtCore import QRectF, QSize, Qt
+from qtpy.QtCore import QBuffer, QIODevice, QRectF, QSize, Qt
 from qtpy.QtGui import QImage, QPainter
 
 from ..core.atomic import replacing
@@ -26,28 +26,29 @@ def write_figure(plot: pg.PlotWidget, path: str | Path) -> None:
     if suffix not in (".png", ".svg"):
         raise CalmError(f"{path}: figures are written as .png or .svg; found '{path.suffix}'.")
     size = plot.viewport().size()
+    # Qt says nothing of a disk that is full; Python does.
+    content = QBuffer()
+    content.open(QIODevice.OpenModeFlag.WriteOnly)
+    if suffix == ".png":
+        image = QImage(size * PNG_SCALE, QImage.Format.Format_RGB32)
+        image.fill(plot.backgroundBrush().color())
+        _paint(plot, image, size * PNG_SCALE)
+        image.save(content, "PNG")
+    else:
+        _draw_svg(plot, content, size)
     with replacing(path) as partial:
-        if suffix == ".png":
-            image = QImage(size * PNG_SCALE, QImage.Format.Format_RGB32)
-            image.fill(plot.backgroundBrush().color())
-            _paint(plot, image, size * PNG_SCALE)
-            written = image.save(str(partial), "PNG")
-        else:
-            written = _write_svg(plot, partial, size)
-    if not written:
-        raise CalmError(f"{path}: the figure could not be written. Is the disk full?")
+        partial.write_bytes(content.data().data())
 
 
-def _write_svg(plot: pg.PlotWidget, path: Path, size: QSize) -> bool:
+def _draw_svg(plot: pg.PlotWidget, content: QBuffer, size: QSize) -> None:
     from qtpy.QtSvg import QSvgGenerator
 
     drawing = QSvgGenerator()
-    drawing.setFileName(str(path))
+    drawing.setOutputDevice(content)
     drawing.setSize(size)
     drawing.setViewBox(QRectF(0, 0, size.width(), size.height()))
     drawing.setTitle("napari-calm")
     _paint(plot, drawing, size)
-    return path.stat().st_size > 0
 
 
 def _paint(plot: pg.PlotWidget, device, size: QSize) -> None:

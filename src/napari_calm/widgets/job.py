@@ -1,6 +1,5 @@
 """One piece of long work at a time, in a thread, with progress, cancel and errors."""
 
-import errno
 import threading
 import time
 import traceback
@@ -15,7 +14,7 @@ from napari.utils.notifications import show_error
 from qtpy.QtCore import QObject, QTimer, Signal, Slot
 from qtpy.QtWidgets import QAbstractButton
 
-from ..core.errors import CalmError
+from ..core.errors import CalmError, is_device_lost, why_and_what_to_do
 from ..core.progress import Progress, Steps
 
 # More than this many yields a second starves the window of Python's global lock.
@@ -43,6 +42,7 @@ class JobReport:
     message: str = ""
     details: str = ""
     traceback: str = ""
+    paused: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,8 @@ class _Outcome:
     ending: Ending
     result: Any = None
     error: BaseException | None = None
+    # Of steps that were closed and could not keep what they should: told even after Cancel.
+    failed_closing: bool = False
 
 
 def throttled(steps: Steps, is_cancelled: Callable[[], bool]) -> Steps[_Outcome]:
@@ -82,11 +84,19 @@ def throttled(steps: Steps, is_cancelled: Callable[[], bool]) -> Steps[_Outcome]
                 # Gives the lock away, so that the window draws what was yielded.
                 time.sleep(0.001)
                 yield progress
-        return _Outcome(Ending.CANCELLED)
+        return _closed(steps)
     except Exception as error:
         return _Outcome(Ending.CANCELLED if is_cancelled() else Ending.ERROR, error=error)
     finally:
         steps.close()
+
+
+def _closed(steps: Steps) -> _Outcome:
+    try:
+        steps.close()
+    except Exception as error:
+        return _Outcome(Ending.ERROR, error=error, failed_closing=True)
+    return _Outcome(Ending.CANCELLED)
 
 
 class _ClosingWorker(GeneratorWorker):
@@ -126,6 +136,7 @@ class Job(QObject):
         self._on_done: Callable[[Any], None] | None = None
         self._keep: threading.Event | None = None
         self._title = self._if_cancelled = ""
+        self._can_pause = False
         self._started_at = 0.0
         self._stage, self._stage_started_at = "", 0.0
         self._guards: list[tuple[QAbstractButton, Callable[[], str], str]] = []
@@ -156,6 +167,11 @@ class Job(QObject):
         return self.running and self._keep is not None
 
     @property
+    def can_pause(self) -> bool:
+        """Whether what is cancelled goes on later from where it was."""
+        return self.running and self._can_pause
+
+    @property
     def keeping(self) -> bool:
         """Whether the running job was asked to end early and keep the best it has."""
         return self.can_keep and self._keep.is_set()
@@ -184,6 +200,7 @@ class Job(QObject):
         on_done: Callable[[Any], None],
         keep: threading.Event | None = None,
         if_cancelled: str = "Nothing was changed.",
+        can_pause: bool = False,
     ) -> bool:
         """Run `steps` in a thread and call `on_done(result)` in this one.
 
@@ -193,6 +210,8 @@ class Job(QObject):
             What `steps` look at to end early with the best they have; see `stop_and_keep`.
         if_cancelled : str
             What to say of what is there after Cancel.
+        can_pause : bool
+            Whether closing `steps` keeps what is needed to go on; Cancel is called so then.
 
         Returns
         -------
@@ -212,7 +231,7 @@ class Job(QObject):
         worker.steps = steps
         self._worker, self._cancelled = worker, cancelled
         self._on_done, self._title, self._keep = on_done, title, keep
-        self._if_cancelled = if_cancelled
+        self._if_cancelled, self._can_pause = if_cancelled, can_pause
         self._started_at = self._stage_started_at = time.monotonic()
         self._stage = ""
         worker.yielded.connect(self._on_yielded)
@@ -301,7 +320,7 @@ class Job(QObject):
 
     def _end(self, outcome: _Outcome) -> None:
         on_done, seconds = self._on_done, time.monotonic() - self._started_at
-        if self.cancelling:
+        if self.cancelling and not outcome.failed_closing:
             outcome = _Outcome(Ending.CANCELLED)
         self._forget_worker()
         if outcome.ending is Ending.DONE:
@@ -312,10 +331,11 @@ class Job(QObject):
         self.refresh_buttons()
         self.changed.emit()
         told = _told(outcome.error) if outcome.error is not None else ("", "", "")
-        if outcome.ending is Ending.CANCELLED:
+        is_cancelled = outcome.ending is Ending.CANCELLED
+        if is_cancelled:
             told = (self._if_cancelled, "", "")
-        message = told[0]
-        self.ended.emit(JobReport(self._title, outcome.ending, seconds, *told))
+        message, paused = told[0], is_cancelled and self._can_pause
+        self.ended.emit(JobReport(self._title, outcome.ending, seconds, *told, paused=paused))
         if outcome.ending is Ending.ERROR:
             show_error(f"{self._title}: {message}")
 
@@ -326,16 +346,14 @@ def _told(error: BaseException) -> tuple[str, str, str]:
     if isinstance(error, CalmError):
         return str(error), "", trace
     text = str(error)
-    if isinstance(error, RuntimeError) and ("CUDA error" in text or "device-side" in text):
+    if is_device_lost(error):
         said = (
             f"The GPU does not answer any more ({text.splitlines()[0]}). Nothing is lost. "
             "Choose cpu under Device and press the button again; a new napari finds the GPU "
             "again."
         )
         return said, trace, trace
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        said = (
-            f"The disk is full ({error.filename or 'no file named'}). Make room and try again."
-        )
-        return said, "", trace
+    if isinstance(error, OSError):
+        what = f"{error.filename}: " if error.filename else ""
+        return f"{what}not read or written: {why_and_what_to_do(error)}.", "", trace
     return f"Unexpected {type(error).__name__}: {error}", trace, trace

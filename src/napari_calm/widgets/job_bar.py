@@ -17,6 +17,13 @@ from .problem_log import note_problem, report_text
 from .theme import ThemeColours
 
 _BAR_STEPS = 1000
+_CANCEL = ("Cancel", "Stop at the next step. Results that exist already stay.")
+_PAUSE = (
+    "Pause",
+    "Stop at the next step and save the state: 'Continue pretraining' goes on from that step, "
+    "now or another day. Closing the window does the same.",
+)
+_KEEP = "End the training now and keep the weights that did best on the validation part so far."
 
 
 class JobBar(QWidget):
@@ -30,13 +37,8 @@ class JobBar(QWidget):
         self.bar.setRange(0, _BAR_STEPS)
         self.bar.setTextVisible(True)
         self.cancel = QPushButton("Cancel", objectName="calm_cancel")
-        self.cancel.setToolTip("Stop at the next step. Results that exist already stay.")
         self.cancel.clicked.connect(job.cancel)
         self.keep = QPushButton("Stop and keep", objectName="calm_stop_and_keep")
-        self.keep.setToolTip(
-            "End the training now and keep the weights that did best on the validation part so "
-            "far. Cancel keeps none."
-        )
         self.keep.clicked.connect(job.stop_and_keep)
         self.message = QLabel(objectName="calm_message")
         self.message.setWordWrap(True)
@@ -100,6 +102,11 @@ class JobBar(QWidget):
         self.bar.setVisible(running)
         self.cancel.setVisible(running)
         self.cancel.setEnabled(running and not self._job.cancelling)
+        word, told = _PAUSE if self._job.can_pause else _CANCEL
+        self.cancel.setText(word)
+        self.cancel.setToolTip(told)
+        goes_on = "Pause leaves it to go on" if self._job.can_pause else "Cancel keeps none"
+        self.keep.setToolTip(f"{_KEEP} {goes_on}.")
         self.keep.setVisible(self._job.can_keep)
         self.keep.setEnabled(not self._job.keeping and not self._job.cancelling)
         if not running:
@@ -132,7 +139,8 @@ class JobBar(QWidget):
             note_problem(report)
             self.say(report.message, is_error=True)
         elif report.ending is Ending.CANCELLED:
-            self.say(f"{report.title}: stopped. {report.message}")
+            how = "paused" if report.paused else "stopped"
+            self.say(f"{report.title}: {how}. {report.message}")
         else:
             self.say(f"{report.title}: done in {report.seconds:.1f} s.")
 

@@ -13,7 +13,7 @@ from .eliding import ElidingCombo
 from .job import Ending, Job, JobReport
 from .made_with import ModelUsed
 from .model_source import Environment, ModelSource, look_around_steps
-from .out_of_memory import stepping_down_steps
+from .out_of_memory import TRIES, stepping_down_steps
 from .section import Section
 from .session import Session, kind_of
 from .settings import read_settings
@@ -156,7 +156,9 @@ class ModelSection(Section):
         """
         return partial(self.source.get_steps, self.chosen, self.device.currentText())
 
-    def in_memory(self, make: Callable[[Callable[..., Steps]], Steps]) -> Steps:
+    def in_memory(
+        self, make: Callable[[Callable[..., Steps]], Steps], *, tries: int = TRIES
+    ) -> Steps:
         """Return the steps of work that steps down when the accelerator's memory is short.
 
         Call it in the window's thread.
@@ -165,12 +167,15 @@ class ModelSection(Section):
         ----------
         make : callable
             Given what `loader` returns, returns the steps; called anew for each try.
+        tries : int
+            How often to try before the CPU does it.
         """
         name, device = self.chosen, self.device.currentText()
         return stepping_down_steps(
             lambda place: make(partial(self.source.get_steps, name, place)),
             device,
             lambda told, on_cpu: self._stepped_down.append((told, on_cpu)),
+            tries=tries,
         )
 
     def used(self) -> ModelUsed:

@@ -3,6 +3,7 @@
 import gc
 from collections.abc import Callable
 
+from ..core.errors import OutOfMemory
 from ..core.progress import Progress, Steps
 
 # Tries on the accelerator, each with half as much at once as the one before.
@@ -14,13 +15,17 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Tell whether an error says that an accelerator's memory did not suffice."""
     import torch
 
-    if isinstance(error, torch.OutOfMemoryError):
+    if isinstance(error, torch.OutOfMemoryError | OutOfMemory):
         return True
     return isinstance(error, RuntimeError) and any(word in str(error) for word in _SAID_BY)
 
 
 def stepping_down_steps(
-    make: Callable[[str], Steps], device: str, tell: Callable[[str, bool], None]
+    make: Callable[[str], Steps],
+    device: str,
+    tell: Callable[[str, bool], None],
+    *,
+    tries: int = TRIES,
 ) -> Steps:
     """Run `make(device)`; out of memory, again with half as much at once, at last on the CPU.
 
@@ -32,10 +37,12 @@ def stepping_down_steps(
     tell : callable
         Called, in this thread, with a sentence on what was done about it, and whether the
         work went to the CPU.
+    tries : int
+        How often to try on the accelerator; 1 where less at once gives another result.
     """
     from ..model.budget import Share
 
-    for attempt in range(TRIES):
+    for attempt in range(tries):
         Share.of_accelerator = 0.5**attempt
         try:
             result = yield from make(device)
@@ -53,7 +60,8 @@ def stepping_down_steps(
         finally:
             Share.of_accelerator = 1.0
         _free()
-        yield Progress(0, 1, "out of GPU memory: again with less at once")
+        if attempt < tries - 1:
+            yield Progress(0, 1, "out of GPU memory: again with less at once")
     yield Progress(0, 1, "out of GPU memory: going on on the CPU")
     result = yield from make("cpu")
     tell(

@@ -15,6 +15,7 @@ from .torch_loading import import_torch_gently
 
 _TITLE = "Pretrain"
 _REDRAW_INTERVAL_MS = 250
+_MOST_LOOKS = 240
 # What is drawn of each stage, and what it means.
 _STAGES = {
     "tokenizer": (
@@ -41,8 +42,8 @@ class PretrainSection(Section):
         self.pretrain = QPushButton(_TITLE, objectName="calm_pretrain")
         self.pretrain.setToolTip(
             "Train a model in a process of its own. It can be stopped at any time: 'Stop and "
-            "keep' below makes the best weights so far the model, Cancel leaves the state to "
-            "go on from."
+            "keep' below makes the best weights so far the model, Pause leaves it to go on "
+            "from the step it has reached."
         )
         self.use = QPushButton("Use this model", objectName="calm_use_pretrained")
         self.use.setToolTip("Load the model of the output folder and choose it above.")
@@ -52,6 +53,11 @@ class PretrainSection(Section):
         self._redraw = QTimer(self)
         self._redraw.setInterval(_REDRAW_INTERVAL_MS)
         self._redraw.timeout.connect(self._draw)
+        # A slow last step may be saved after the pause was told.
+        self._saving = QTimer(self)
+        self._looks_left = 0
+        self._saving.setInterval(_REDRAW_INTERVAL_MS)
+        self._saving.timeout.connect(self._look_for_state)
         self.choices.add_rows(self.form)
         row = QHBoxLayout()
         row.addWidget(self.pretrain, 1)
@@ -75,6 +81,7 @@ class PretrainSection(Section):
     def release(self) -> None:
         """Stop drawing."""
         self._redraw.stop()
+        self._saving.stop()
 
     def start(self) -> None:
         """Pretrain, or go on with a pretraining, in a process of its own."""
@@ -110,9 +117,10 @@ class PretrainSection(Section):
             on_done=self.say,
             keep=keep,
             if_cancelled=(
-                f"What was saved last stays in {request.out}; pretraining into it again goes "
-                "on from there."
+                f"Its state stays in {request.out}; pretraining into it again goes on from the "
+                "step it had reached."
             ),
+            can_pause=True,
         )
         if started:
             # Once begun anew, it is this training that goes on.
@@ -162,6 +170,17 @@ class PretrainSection(Section):
         said = self.result.text() if report.ending is Ending.DONE else report.message
         self._on_choice()
         self.say(said)
+        if report.paused and not self.choices.goes_on:
+            self._looks_left = _MOST_LOOKS
+            self._saving.start()
+
+    def _look_for_state(self) -> None:
+        """Offer to go on as soon as there is something to go on from."""
+        self._looks_left -= 1
+        if self.choices.goes_on or self._job.running or not self._looks_left:
+            self._saving.stop()
+        if self.choices.goes_on:
+            self._on_choice()
 
     def _draw(self) -> None:
         stage = "dynamics" if self._curves.get("dynamics") else "tokenizer"

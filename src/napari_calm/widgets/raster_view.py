@@ -2,7 +2,7 @@
 
 from qtpy.QtWidgets import QVBoxLayout
 
-from .job import Job
+from .job import Ending, Job, JobReport
 from .raster_plot import RasterPlot
 from .row_sorting import RowSorting
 from .session import Session
@@ -28,6 +28,7 @@ class RasterView(SessionView):
         self._shown_levels = None
         # A job of its own: it is short, needs no model, and must not hold up the panel.
         self._preparing = Job(self)
+        self._preparing.ended.connect(self._on_prepared)
         self.sorting = self.controls = RowSorting(session)
         self.sorting.changed.connect(self.redraw_soon)
         self.plot = RasterPlot()
@@ -99,6 +100,11 @@ class RasterView(SessionView):
         self._preparing.start(
             trace_levels_steps(traces), title="Prepare the raster", on_done=on_done
         )
+
+    def _on_prepared(self, report: JobReport) -> None:
+        if report.ending is not Ending.DONE:
+            self._levels_of = None
+            self.tell(f"The traces could not be prepared: {report.message}")
 
     def _on_selection(self) -> None:
         if self.isVisible() and not self._is_stale and self._shown_levels is not None:

@@ -6,7 +6,7 @@ from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QWidget
 
 from .colouring import colouring_names, colouring_of
 from .explored_results import CLUSTER
-from .job import Job
+from .job import Ending, Job, JobReport
 from .raster_plot import SortedNeurons, sorted_by
 from .session import Session
 
@@ -34,6 +34,7 @@ class RowSorting(QWidget):
         super().__init__()
         self._session = session
         self._job = Job(self)
+        self._job.ended.connect(self._on_ended)
         self._similar = self._similar_of = None
         self.by = QComboBox(objectName="calm_sort_by")
         self.by.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
@@ -104,6 +105,13 @@ class RowSorting(QWidget):
         traces, order = found
         if traces is self._similar_of:
             self._similar = order
+            self.changed.emit()
+
+    def _on_ended(self, report: JobReport) -> None:
+        if report.ending is not Ending.DONE:
+            # napari has told why; choosing it again tries again.
+            self._similar_of = None
+            self.by.setCurrentText(AS_FOUND)
             self.changed.emit()
 
 
