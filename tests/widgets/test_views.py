@@ -13,9 +13,9 @@ from napari_calm.widgets.cursor import TimeCursor
 from napari_calm.widgets.layers import SessionLayers, token_colormap
 from napari_calm.widgets.palette import neuron_colour, token_colours
 from napari_calm.widgets.picking import RoiPicking
+from napari_calm.widgets.scale_bar import nice_length
 from napari_calm.widgets.session import Session, most_active
 from napari_calm.widgets.trace_panel import TracePanel, picture_of
-from napari_calm.widgets.trace_plot import nice_length
 
 from .conftest import random_recording
 

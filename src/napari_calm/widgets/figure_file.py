@@ -8,6 +8,7 @@ from qtpy.QtGui import QImage, QPainter
 
 from ..core.atomic import replacing
 from ..core.errors import CalmError
+from .printed_scale import printing
 
 # Pixels of a PNG for each pixel on the screen.
 PNG_SCALE = 3
@@ -30,7 +31,7 @@ def write_figure(plot: pg.PlotWidget, path: str | Path) -> None:
         if suffix == ".png":
             image = QImage(size * PNG_SCALE, QImage.Format.Format_RGB32)
             image.fill(plot.backgroundBrush().color())
-            _paint(plot, image, size * PNG_SCALE)
+            _paint(plot, image, PNG_SCALE)
             written = image.save(str(partial), "PNG")
         else:
             written = _write_svg(plot, partial, size)
@@ -46,17 +47,19 @@ def _write_svg(plot: pg.PlotWidget, path: Path, size: QSize) -> bool:
     drawing.setSize(size)
     drawing.setViewBox(QRectF(0, 0, size.width(), size.height()))
     drawing.setTitle("napari-calm")
-    _paint(plot, drawing, size)
+    _paint(plot, drawing, 1)
     return path.stat().st_size > 0
 
 
-def _paint(plot: pg.PlotWidget, device, size: QSize) -> None:
-    painter = QPainter(device)
-    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+def _paint(plot: pg.PlotWidget, device, scale: int) -> None:
+    size = plot.viewport().size() * scale
     target = QRectF(0, 0, size.width(), size.height())
-    painter.fillRect(target, plot.backgroundBrush())
-    plot.scene().prepareForPaint()
-    # Of a PlotWidget, `viewRect` is what the axes show, not what the widget does.
-    seen = pg.GraphicsView.viewRect(plot)
-    plot.scene().render(painter, target, seen, Qt.AspectRatioMode.IgnoreAspectRatio)
-    painter.end()
+    with printing(plot, scale):
+        painter = QPainter(device)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.fillRect(target, plot.backgroundBrush())
+        plot.scene().prepareForPaint()
+        # Of a PlotWidget, `viewRect` is what the axes show, not what the widget does.
+        seen = pg.GraphicsView.viewRect(plot)
+        plot.scene().render(painter, target, seen, Qt.AspectRatioMode.IgnoreAspectRatio)
+        painter.end()
