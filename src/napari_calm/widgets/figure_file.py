@@ -9,6 +9,7 @@ from qtpy.QtGui import QImage, QPainter
 from ..core.atomic import replacing
 from ..core.errors import CalmError
 from .printed_scale import printing
+from .svg_lines import scaling_lines
 
 # Pixels of a PNG for each pixel on the screen.
 PNG_SCALE = 3
@@ -46,9 +47,13 @@ def _write_svg(plot: pg.PlotWidget, path: Path, size: QSize) -> bool:
     drawing.setFileName(str(path))
     drawing.setSize(size)
     drawing.setViewBox(QRectF(0, 0, size.width(), size.height()))
+    # Otherwise axes, which are drawn for the screen, are made smaller.
+    drawing.setResolution(plot.logicalDpiX())
     drawing.setTitle("napari-calm")
     _paint(plot, drawing, 1)
-    return path.stat().st_size > 0
+    written = path.read_text(encoding="utf-8")
+    path.write_text(scaling_lines(written), encoding="utf-8")
+    return bool(written)
 
 
 def _paint(plot: pg.PlotWidget, device, scale: int) -> None:

@@ -1,5 +1,7 @@
 """Very many lines at once: each column of pixels is filled from its lowest to its highest."""
 
+from functools import lru_cache
+
 import numpy as np
 
 _SHADES = 256
@@ -74,6 +76,7 @@ def painted_spans(
     return _shades(colour)[covered.astype(np.uint8)], first
 
 
+@lru_cache(64)
 def _shades(colour: tuple[int, int, int, int]) -> np.ndarray:
     """Return the colour from not at all there to fully, (256,) uint32."""
     alpha = np.linspace(0, 1, _SHADES) * colour[3] / 255

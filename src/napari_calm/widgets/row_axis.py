@@ -4,12 +4,16 @@ from collections.abc import Callable
 
 import numpy as np
 import pyqtgraph as pg
-from qtpy.QtGui import QFontMetricsF
+from qtpy.QtCore import QRectF
+from qtpy.QtGui import QFontMetricsF, QPainter
+
+from .row_window import ABOVE, BELOW
 
 _LEAST_APART_PX = 11.0
 _LEAST_APART_LINES = 0.75  # of a line of the axis' font, where that is larger
+_CUT_LINES = 0.4
 _STRIDES = np.array([1, 2, 5])
-_MARK = "▸ "
+_MARK_ALPHA = 60
 
 
 class RowAxis(pg.AxisItem):
@@ -39,6 +43,20 @@ class RowAxis(pg.AxisItem):
         self._marked = row
         self._draw_anew()
 
+    def drawPicture(self, painter: QPainter, axis, ticks, texts) -> None:
+        """Draw the names, a marked one on a ground of its own."""
+        bounds = self.mapRectFromParent(self.geometry())
+        low, high = self.range
+        if self._marked is not None and low <= -self._marked <= high:
+            row_px = bounds.height() / max(high - low, 1e-9)
+            height = max(row_px, _LEAST_APART_PX)
+            middle = bounds.top() + (high + self._marked - (ABOVE - BELOW) / 2) * row_px
+            ground = self.textPen().color()
+            ground.setAlpha(_MARK_ALPHA)
+            place = QRectF(bounds.left(), middle - height / 2, bounds.width(), height)
+            painter.fillRect(place.intersected(bounds), ground)
+        super().drawPicture(painter, axis, ticks, texts)
+
     def _draw_anew(self) -> None:
         self.picture = None
         self.update()
@@ -50,6 +68,8 @@ class RowAxis(pg.AxisItem):
         if self.style["tickFont"] is not None:
             line = QFontMetricsF(self.style["tickFont"]).height()
             least_px = max(least_px, _LEAST_APART_LINES * line)
+        # A name at the upper edge would be cut.
+        high -= _CUT_LINES * least_px / row_px
         ends = [] if self._band is None else [self._band[0]]
         if ends:
             low = max(low, ends[0] + least_px / row_px)
@@ -71,8 +91,7 @@ class RowAxis(pg.AxisItem):
     def _name_at(self, place: float) -> str:
         if self._band is not None and place == self._band[0]:
             return self._band[1]
-        row = round(-place)
-        return (_MARK if row == self._marked else "") + self._name_of(row)
+        return self._name_of(round(-place))
 
 
 def stride_of(least: float) -> int:

@@ -2,32 +2,24 @@
 
 import numpy as np
 import pyqtgraph as pg
-from qtpy.QtCore import QPointF, QRect, QRectF, Qt, QTimer, Signal
+from qtpy.QtCore import QPointF, QRect, Qt, QTimer, Signal
 from qtpy.QtWidgets import QSizePolicy
 
 from .bands import Band
 from .drawing_pen import drawing_pen, follow_letters
-from .heat_rows import HeatRows
 from .row_axis import RowAxis
+from .row_items import DETAIL_PX, RowItems, fill_of, is_heat
 from .row_keys import window_after
-from .row_parts import drawn_parts
 from .row_scroll import WIDTH_PX, RowScroll
 from .row_window import RowWindow
 from .rows_box import RowsBox
 from .scale_bar import ScaleBar
+from .stacked_parts import StackedStrip
 from .theme import ThemeColours
 from .time_axis import TimeAxis
 from .trace_levels import TraceLevels
 from .trace_rows import Picture, typical_height, visible_part
-from .trace_stack import TraceStack
 
-_SLOT_FILL = 1.25  # height of a row over the height of the middle trace
-# Rows of fewer pixels have no bands and tokens, and traces reach over their neighbours.
-_DETAIL_PX = 14.0
-_STAYS = 0.75
-_CROWDED_FILL = 0.4
-# Rows of fewer pixels are shades instead of lines.
-_HEAT_PX = 6.0
 _BAND_PX, _BAND_GAP_PX = 9.0, 4.0
 # Room above the first row: for its peaks, in rows, and for half its name.
 _MOST_HEAD, _MOST_CROWDED_HEAD = 1.5, 3.0
@@ -70,9 +62,8 @@ class TracePlot(pg.PlotWidget):
         self._levels: TraceLevels | None = None
         self._window = RowWindow()
         self._marked: int | None = None
-        # Height of a typical trace, in the traces' unit, and of a row by it.
-        self._typical = self._fill = 1.0
-        self._is_detailed = True
+        # Height of the middle trace, in the traces' unit.
+        self._typical = 1.0
         self._told: tuple = ()
         self.setMinimumHeight(110)
         # The plot's own wish of 480 pixels would leave little of the canvas.
@@ -80,16 +71,16 @@ class TracePlot(pg.PlotWidget):
         self.hideButtons()
         # Room for the scroll bar.
         self.plotItem.layout.setContentsMargins(1, 1, WIDTH_PX + 1, 1)
-        self.stack, self.heat = TraceStack(), HeatRows()
+        self._items = RowItems()
+        self.stack, self.heat = self._items.stack, self._items.heat
         follow_letters(self)
         self._cursor = pg.InfiniteLine(angle=90, movable=False)
         self._start = pg.InfiniteLine(angle=90, movable=False)
-        self._band = pg.ImageItem(axisOrder="row-major", levels=None)
+        self._band: StackedStrip | None = None
         self._scale_bar = ScaleBar(unit)
         for item in (
             self.heat,
             self.stack,
-            self._band,
             self._start,
             self._cursor,
             *self._scale_bar.items,
@@ -146,12 +137,12 @@ class TracePlot(pg.PlotWidget):
     @property
     def is_detailed(self) -> bool:
         """Whether bands, error and tokens are drawn."""
-        return self._is_detailed
+        return self._items.is_detailed
 
     @property
     def is_heat(self) -> bool:
         """Whether rows are so low that they are shades instead of lines."""
-        return self._picture.heat is not None and self.row_px < _HEAT_PX
+        return is_heat(self._picture, self._window)
 
     def set_colours(self, colours: ThemeColours) -> None:
         """Draw in the colours of napari's theme."""
@@ -177,9 +168,6 @@ class TracePlot(pg.PlotWidget):
         self._box.setLimits(xMin=0, xMax=max(picture.end_s, 1e-3), minXRange=0.5)
         if view_s is not None:
             self.view_time(*view_s)
-        if picture.band is not None:
-            self._band.setImage(picture.band.colours[None], autoLevels=False)
-        self._band.setVisible(picture.band is not None)
         self._start.setVisible(picture.start_s is not None)
         if picture.start_s is not None:
             self._start.setValue(picture.start_s)
@@ -269,14 +257,11 @@ class TracePlot(pg.PlotWidget):
     def _show(self, window: RowWindow) -> None:
         """Bring other rows into view, or make them taller."""
         window = window.with_height(self._box.height() - self._free_px)
-        self._fill = float(
-            np.clip(_SLOT_FILL * window.row_px / _DETAIL_PX, _CROWDED_FILL, _SLOT_FILL)
-        )
         self._window = window = window.with_head(self._head(window.row_px))
         bottom, top = window.range_y
         free = self._free_px / window.row_px
         self._box.setYRange(bottom - free, top, padding=0)
-        self._place_band(self._picture.band, bottom, free)
+        self._place_band(self._picture.band, bottom - free, free)
         place = self._box.sceneBoundingRect().toRect()
         self.scroll.show_window(
             window, QRect(self.width() - WIDTH_PX, place.top(), WIDTH_PX, place.height())
@@ -286,23 +271,26 @@ class TracePlot(pg.PlotWidget):
     @property
     def _slot(self) -> float:
         """Height of a row in the traces' unit; the traces of low rows overlap."""
-        return self._typical * self._fill
+        return self._typical * fill_of(self.row_px)
 
     def _head(self, row_px: float) -> float:
         """Return how much room there should be above the first row's zero, in rows."""
         if not self.n_rows:
             return 0.0
         first = visible_part(self._picture.rows[0], self._box.viewRange()[0])
-        peak = float(first.max()) / self._slot + 0.05
-        most = _MOST_HEAD if row_px >= _DETAIL_PX else _MOST_CROWDED_HEAD
+        peak = float(first.max()) / (self._typical * fill_of(row_px)) + 0.05
+        most = _MOST_HEAD if row_px >= DETAIL_PX else _MOST_CROWDED_HEAD
         return max(_NAME_PX / row_px, min(peak, most))
 
-    def _place_band(self, band: Band | None, bottom: float, free: float) -> None:
-        name = None
+    def _place_band(self, band: Band | None, low: float, free: float) -> None:
+        """Lay the band below the rows, where `free` rows from `low` on are left for it."""
+        self._band = name = None
         if band is not None:
             height = free * _BAND_PX / self._free_px
-            low = bottom - free
-            self._band.setRect(QRectF(0.0, low, band.duration_s, height))
+            part_s = band.duration_s / len(band.colours)
+            opaque = np.full((len(band.colours), 1), 255, np.uint8)
+            colours = np.hstack([band.colours[:, :3], opaque])
+            self._band = StackedStrip(0.0, part_s, colours, low, height)
             name = (low + height / 2, band.name)
         self._names.set_band(name)
 
@@ -322,33 +310,20 @@ class TracePlot(pg.PlotWidget):
 
     def _draw_rows(self) -> None:
         """Draw the rows in view in the way that their height allows."""
-        # A legend of another length changes the height: that must not go back and forth.
-        least_px = _DETAIL_PX * (_STAYS if self._is_detailed else 1)
-        self._is_detailed = self.row_px >= least_px
-        heat, text = self.is_heat, self._text_colour
-        if heat or not self.n_rows:
-            self.stack.set_lines([])
-        else:
-            window = self._window
-            bottom, top = window.range_y
-            # Traces of rows below reach up into the view.
-            reach = int(np.ceil(1.5 / self._fill))
-            first = max(0, int(np.floor(-top)) - 1)
-            last = min(window.n_rows, int(np.ceil(-bottom)) + 1 + reach)
-            parts = drawn_parts(
-                self._picture,
-                range(first, last),
-                self._slot,
-                self._colours,
-                detailed=self._is_detailed,
-                marked=self._marked,
-            )
-            self.stack.set_parts(*parts, free_px=self._free_px)
+        self._items.draw_lines(
+            self._picture,
+            self._window,
+            self._slot,
+            self._colours,
+            marked=self._marked,
+            band=self._band,
+            free_px=self._free_px,
+        )
+        heat, line = self.is_heat, self._text_colour
         if heat:
             self._shade.start()
-        self.heat.setVisible(heat)
-        # Lines of the text's colour are lost where shades are bright.
-        line = self._colours.warning if heat and self._colours is not None else text
+            # Lines of the text's colour are lost where shades are bright.
+            line = line if self._colours is None else self._colours.warning
         self._cursor.setPen(drawing_pen(line, width=1.5))
         self._start.setPen(drawing_pen(line, width=1, style=Qt.PenStyle.DashLine))
         self._place_scale_bar()
@@ -359,13 +334,8 @@ class TracePlot(pg.PlotWidget):
 
     def _draw_heat(self) -> None:
         if self.is_heat and self.isVisible():
-            window = self._window
-            bottom, top = window.range_y
-            first = max(0, int(np.floor(-top)))
-            last = min(window.n_rows, int(np.ceil(-bottom)) + 1)
-            size = int(self._box.width()), int(window.view_px)
-            view_s = self._box.viewRange()[0]
-            self.heat.draw(self._picture.heat, self._levels, range(first, last), view_s, size)
+            view_s, width = self._box.viewRange()[0], self._box.width()
+            self._items.draw_heat(self._picture, self._window, self._levels, view_s, width)
 
     @property
     def _text_colour(self) -> str:

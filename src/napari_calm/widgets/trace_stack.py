@@ -36,6 +36,7 @@ class TraceStack(pg.GraphicsObject):
         self.lines: list[StackedLine] = []
         self.fills: list[StackedFill] = []
         self.strips: list[StackedStrip] = []
+        self.band: StackedStrip | None = None
         # Pixels at the bottom of the view that are kept free.
         self._free_px = 0.0
         self._image: QImage | None = None
@@ -51,11 +52,15 @@ class TraceStack(pg.GraphicsObject):
         fills: Sequence[StackedFill] = (),
         strips: Sequence[StackedStrip] = (),
         *,
+        band: StackedStrip | None = None,
         free_px: float = 0.0,
     ) -> None:
-        """Draw strips, over them what is filled, over all the lines."""
+        """Draw strips, over them what is filled, over all the lines.
+
+        At the bottom `free_px` pixels are kept free of them, for a band.
+        """
         self.lines, self.fills, self.strips = list(lines), list(fills), list(strips)
-        self._free_px, self._key = free_px, ()
+        self.band, self._free_px, self._key = band, free_px, ()
         self.update()
 
     def boundingRect(self) -> QRectF:
@@ -76,7 +81,7 @@ class TraceStack(pg.GraphicsObject):
         """Draw the parts, or the picture of them."""
         view, transform = self.boundingRect(), painter.worldTransform()
         place = transform.mapRect(view)
-        nothing = not (self.lines or self.fills or self.strips)
+        nothing = not (self.lines or self.fills or self.strips or self.band)
         if nothing or place.width() < 1 or place.height() < 1:
             return
         device = painter.device()
@@ -117,19 +122,30 @@ class TraceStack(pg.GraphicsObject):
         is_printed: bool = False,
     ) -> None:
         """Draw all parts into `place`, `scale` of whose pixels are one of the window."""
-        painter.setClipRect(place.adjusted(0, 0, 0, -self._free_px * scale))
+        seen = place.adjusted(0, 0, 0, -self._free_px * scale)
+        if not is_printed:
+            painter.setClipRect(place)
+        draw_strip = _print_strip if is_printed else _draw_strip
+        if self.band is not None:
+            draw_strip(painter, self.band, view, place, place)
+        if not is_printed:
+            painter.setClipRect(seen)
         for strip in self.strips:
-            _draw_strip(painter, strip, view, place)
+            draw_strip(painter, strip, view, place, seen)
         for fill in self.fills:
-            _draw_fill(painter, fill, view, place)
+            _draw_fill(painter, fill, view, place, seen)
         for line in self.lines:
             x, y = _in_pixels(line, view, place)
+            if is_printed:
+                # SVG has no clipping.
+                x, y = cut(x, y, seen)
             looks: list[tuple[Colour, float]] = [(line.colour, line.width_px * scale)]
             if line.halo:
                 looks.insert(0, (line.halo, _HALO_PX * scale))
             for colour, width_px in looks:
                 if is_printed:
-                    painter.strokePath(pg.arrayToQPath(x, y), _pen(colour, width_px))
+                    path = pg.arrayToQPath(x, y, connect="finite")
+                    painter.strokePath(path, _pen(colour, width_px))
                 elif len(self.lines) > _MOST_STROKED:
                     _draw_spans(painter, x, y, colour, width_px, place)
                 else:
@@ -157,21 +173,39 @@ def _draw_spans(painter: QPainter, x, y, colour: Colour, width_px: float, place)
         painter.drawImage(QPointF(0, top), image)
 
 
-def _draw_fill(painter: QPainter, fill: StackedFill, view: QRectF, place: QRectF) -> None:
+def cut(x: np.ndarray, y: np.ndarray, place: QRectF) -> tuple[np.ndarray, np.ndarray]:
+    """Return the part of a line that lies in a place; NaN stands where it is interrupted."""
+    ends = np.array([place.left(), place.right()])
+    heights = np.interp(ends, x, y, left=np.nan, right=np.nan)
+    inside = (x > ends[0]) & (x < ends[1])
+    x = np.concatenate([ends[:1], x[inside], ends[1:]])
+    y = np.concatenate([heights[:1], y[inside], heights[1:]])
+    within = np.clip(y, place.top(), place.bottom())
+    away = within != y
+    # What leaves the place is drawn to its edge.
+    alone = away & np.append(away[1:], True) & np.append(True, away[:-1])
+    return x, np.where(alone, np.nan, within)
+
+
+def _draw_fill(
+    painter: QPainter, fill: StackedFill, view: QRectF, place: QRectF, seen: QRectF
+) -> None:
     if not len(fill.time_s) or fill.time_s[-1] < view.left() or fill.time_s[0] > view.right():
         return
-    x = _across(fill.time_s, view, place)
-    edges = (
-        _down(edge * fill.scale + fill.offset, view, place) for edge in (fill.low, fill.high)
+    x = np.clip(_across(fill.time_s, view, place), seen.left(), seen.right())
+    low, high = (
+        np.clip(_down(edge * fill.scale + fill.offset, view, place), seen.top(), seen.bottom())
+        for edge in (fill.low, fill.high)
     )
-    low, high = edges
     painter.setPen(Qt.PenStyle.NoPen)
     painter.setBrush(_colour(fill.colour))
     corners = zip(np.concatenate([x, x[::-1]]), np.concatenate([low, high[::-1]]), strict=True)
     painter.drawPolygon(QPolygonF([QPointF(*corner) for corner in corners]))
 
 
-def _draw_strip(painter: QPainter, strip: StackedStrip, view: QRectF, place: QRectF) -> None:
+def _draw_strip(
+    painter: QPainter, strip: StackedStrip, view: QRectF, place: QRectF, _seen: QRectF
+) -> None:
     first = max(0, int((view.left() - strip.start_s) // strip.part_s))
     last = int((view.right() - strip.start_s) // strip.part_s) + 1
     # Of more parts than pixels some are left out.
@@ -188,6 +222,22 @@ def _draw_strip(painter: QPainter, strip: StackedStrip, view: QRectF, place: QRe
     image = QImage(colours.data, len(colours), 1, colours.nbytes, QImage.Format.Format_RGBA8888)
     painter.drawImage(QRectF(left, top, right - left, bottom - top), image)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+
+
+def _print_strip(
+    painter: QPainter, strip: StackedStrip, view: QRectF, place: QRectF, seen: QRectF
+) -> None:
+    """Draw a strip as rectangles, one for neighbours of one colour."""
+    changes = np.any(np.diff(strip.colours, axis=0), axis=1)
+    starts = np.append(0, np.flatnonzero(changes) + 1)
+    edges_s = strip.start_s + strip.part_s * np.append(starts, len(strip.colours))
+    x = np.clip(_across(edges_s, view, place), seen.left(), seen.right())
+    sides = _down(np.array([strip.bottom + strip.height, strip.bottom]), view, place)
+    top, bottom = np.clip(sides, seen.top(), seen.bottom())
+    for start, left, right in zip(starts, x[:-1], x[1:], strict=True):
+        if right > left and bottom > top:
+            part = QRectF(left, top, right - left, bottom - top)
+            painter.fillRect(part, QColor(*strip.colours[start].tolist()))
 
 
 def _in_pixels(line: StackedLine, view: QRectF, place: QRectF) -> tuple[np.ndarray, np.ndarray]:
