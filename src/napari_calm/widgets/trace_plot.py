@@ -24,6 +24,7 @@ _BAND_PX, _BAND_GAP_PX = 9.0, 4.0
 # Room above the first row: for its peaks, in rows, and for half its name.
 _MOST_HEAD, _MOST_CROWDED_HEAD = 1.5, 3.0
 _NAME_PX = 7.0
+_GREY = "#808080"
 _RESCALE_AFTER_MS = 200
 _RESCALE_RATIO = 1.3
 
@@ -143,6 +144,12 @@ class TracePlot(pg.PlotWidget):
     def is_heat(self) -> bool:
         """Whether rows are so low that they are shades instead of lines."""
         return is_heat(self._picture, self._window)
+
+    @property
+    def has_levels(self) -> bool:
+        """Whether shades are drawn from what was prepared, rather than from single values."""
+        heat = self._picture.heat
+        return bool(heat and self._levels and self._levels.traces is heat.traces)
 
     def set_colours(self, colours: ThemeColours) -> None:
         """Draw in the colours of napari's theme."""
@@ -319,7 +326,8 @@ class TracePlot(pg.PlotWidget):
             band=self._band,
             free_px=self._free_px,
         )
-        heat, line = self.is_heat, self._text_colour
+        heat = self.is_heat
+        line = _GREY if self._colours is None else self._colours.text
         if heat:
             self._shade.start()
             # Lines of the text's colour are lost where shades are bright.
@@ -336,10 +344,6 @@ class TracePlot(pg.PlotWidget):
         if self.is_heat and self.isVisible():
             view_s, width = self._box.viewRange()[0], self._box.width()
             self._items.draw_heat(self._picture, self._window, self._levels, view_s, width)
-
-    @property
-    def _text_colour(self) -> str:
-        return self._colours.text if self._colours is not None else "#808080"
 
     def _place_scale_bar(self) -> None:
         shown = self.n_rows > 0 and not self.is_heat
