@@ -10,6 +10,9 @@ _GROUP = re.compile(r'(<g [^>]*transform=")matrix\(([^)]*)\)("[^>]*>)(.*?)(</g>)
 _ELEMENT = re.compile(r"<(\w+) ([^>]*)>")
 _OUTLINE = re.compile(r'\b(d|points)="([^"]*)"')
 _PLACE = re.compile(r"(-?[\d.]+(?:e[-+]?\d+)?),(-?[\d.]+(?:e[-+]?\d+)?)")
+_RECTANGLE = re.compile(
+    r'<rect ([^>]*?)x="([^"]*)" y="([^"]*)" width="([^"]*)" height="([^"]*)"([^>]*)>'
+)
 _FLAT = ("path", "polyline", "polygon")
 
 
@@ -32,6 +35,7 @@ def scaling_lines(drawing: str) -> str:
 
 def _flattened(group: re.Match) -> str:
     before, matrix, after, content, end = group.groups()
+    content = _RECTANGLE.sub(_as_polygon, content)
     elements = _ELEMENT.findall(content)
     can_be = elements and all(
         name in _FLAT and _KEEPS_WIDTH in attributes for name, attributes in elements
@@ -50,3 +54,12 @@ def _flattened(group: re.Match) -> str:
 
     content = _OUTLINE.sub(outline, content.replace(_KEEPS_WIDTH, ""))
     return f"{before}matrix(1,0,0,1,0,0){after}{content}{end}"
+
+
+def _as_polygon(rectangle: re.Match) -> str:
+    """Write a rectangle by its corners."""
+    before, *numbers, after = rectangle.groups()
+    x, y, width, height = (float(number) for number in numbers)
+    corners = ((x, y), (x + width, y), (x + width, y + height), (x, y + height))
+    points = " ".join(f"{across:g},{down:g}" for across, down in corners)
+    return f'<polygon {before}points="{points}"{after}>'

@@ -88,14 +88,10 @@ class TracePlot(pg.PlotWidget):
         ):
             self.addItem(item, ignoreBounds=True)
         self.scroll = RowScroll(self)
-        self._rescale = QTimer(self)
-        self._rescale.setSingleShot(True)
-        self._rescale.setInterval(_RESCALE_AFTER_MS)
+        self._rescale = QTimer(self, singleShot=True, interval=_RESCALE_AFTER_MS)
         self._rescale.timeout.connect(self._fit_to_view)
         # Of many turns of the wheel between two paintings, the last is drawn.
-        self._shade = QTimer(self)
-        self._shade.setSingleShot(True)
-        self._shade.setInterval(0)
+        self._shade = QTimer(self, singleShot=True, interval=0)
         self._shade.timeout.connect(self._draw_heat)
         self._connect()
 
