@@ -5,13 +5,16 @@
 Writes a movie of 512 x 512 pixels (uint16, uncompressed BigTIFF) into DIR and removes it at
 the end. In turn, in one process: a plain sequential read and sum of all pixels, our pass over
 the movie, the same with neuropil rings, and a loop over ROIs with a mask each in numpy (as
-suite2p extracts). All read the file through a memory map in the same blocks; seconds are those
-of the processor, which other work on the machine disturbs less. Peak memory is that of a
-process of its own, beyond what it holds once everything is imported and the movie is open.
+suite2p extracts). All read the file through a memory map in the same blocks: first from memory
+(the system's page cache), where seconds are those of the processor, which other work on the
+machine disturbs less; then from the disk, as a user meets a movie, in seconds by the clock.
+Peak memory is that of a process of its own, beyond what it holds once everything is imported
+and the movie is open.
 """
 
 import argparse
 import json
+import os
 import platform
 import statistics
 import subprocess
@@ -19,6 +22,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tifffile
@@ -50,8 +54,9 @@ def main() -> int:
     options.out.mkdir(parents=True, exist_ok=True)
     path = options.out / "movie.tif"
     try:
-        write_movie(path, round(options.gigabytes * 2**30 / (SIDE * SIDE * 2)))
-        result = measure(path, options)
+        n_frames = round(options.gigabytes * 2**30 / (SIDE * SIDE * 2))
+        write_movie(path, n_frames)
+        result = measure(path, options, n_frames)
     finally:
         path.unlink(missing_ok=True)
     (options.out / "extraction.json").write_text(json.dumps(result, indent=2) + "\n")
@@ -83,48 +88,79 @@ def discs(n_rois: int) -> Footprints:
     return Footprints.from_pixels(pixels, (SIDE, SIDE))
 
 
-def measure(path: Path, options: argparse.Namespace) -> dict[str, object]:
+def measure(path: Path, options: argparse.Namespace, n_frames: int) -> dict[str, Any]:
     """Run all ways in turn, so that a busy machine slows all of them."""
     command = [sys.executable, __file__, "--out", str(options.out), "--rois"]
     command += [str(options.rois), "--peak-of", str(path)]
     peak = subprocess.run(command, capture_output=True, text=True, check=True)
-    movie, footprints = read_movie(path, frame_rate_hz=30), discs(options.rois)
+    footprints = discs(options.rois)
     rings = neuropil_rings(footprints)
-    ways: dict[str, Callable[[], object]] = {
-        "read_and_sum": lambda: read_and_sum(movie),
-        "extraction": lambda: run(fluorescence_steps(movie, footprints)),
-        "with_rings": lambda: run(fluorescence_steps(movie, footprints, rings=rings)),
-        "mask_loop": lambda: mask_loop(movie, footprints),
+    ways: dict[str, Callable[[Movie], object]] = {
+        "read_and_sum": read_and_sum,
+        "extraction": lambda movie: run(fluorescence_steps(movie, footprints)),
+        "with_rings": lambda movie: run(fluorescence_steps(movie, footprints, rings=rings)),
+        "mask_loop": lambda movie: mask_loop(movie, footprints),
     }
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
-    ways["read_and_sum"]()
-    for _ in range(options.repeats):
-        for name, way in ways.items():
-            start = time.process_time()
-            way()
-            seconds[name].append(time.process_time() - start)
-    ratios = {
-        name: statistics.median(
-            ours / read
-            for ours, read in zip(seconds[name], seconds["read_and_sum"], strict=True)
-        )
-        for name in ways
-    }
+    read_and_sum(read_movie(path, frame_rate_hz=30))
+    seconds = timed(ways, path, options.repeats)
+    from_disk = timed(ways, path, options.repeats, from_disk=True)
     return {
         "gigabytes": options.gigabytes,
-        "frames": movie.n_frames,
+        "frames": n_frames,
         "rois": options.rois,
         "covered_pixels": int(np.unique(footprints.weights.indices).size),
         "covered_pixels_with_rings": int(
             np.unique(np.concatenate([footprints.weights.indices, rings.indices])).size
         ),
         "seconds": seconds,
-        "ratio_to_read_and_sum": ratios,
+        "ratio_to_read_and_sum": ratios(seconds),
+        "seconds_from_disk": from_disk,
+        "ratio_to_read_and_sum_from_disk": ratios(from_disk),
         "peak_megabytes_beyond_imports": float(peak.stdout),
         "machine": platform.machine(),
         "python": platform.python_version(),
         "numpy": np.__version__,
         "seed": SEED,
+    }
+
+
+def timed(
+    ways: dict[str, Callable[[Movie], object]],
+    path: Path,
+    repeats: int,
+    *,
+    from_disk: bool = False,
+) -> dict[str, list[float]]:
+    """Seconds of each way, which take turns: of the processor, or by the clock `from_disk`."""
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    clock = time.perf_counter if from_disk else time.process_time
+    for _ in range(repeats):
+        for name, way in ways.items():
+            if from_disk:
+                forget(path)
+            # Opened anew: what a process has mapped cannot be forgotten.
+            movie = read_movie(path, frame_rate_hz=30)
+            start = clock()
+            way(movie)
+            seconds[name].append(clock() - start)
+            del movie
+    return seconds
+
+
+def forget(path: Path) -> None:
+    """Make the system drop what it holds of the file, so that it is read from the disk."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def ratios(seconds: dict[str, list[float]]) -> dict[str, float]:
+    """Medians over the repeats of seconds beside those of reading and summing."""
+    return {
+        name: statistics.median(
+            ours / read for ours, read in zip(taken, seconds["read_and_sum"], strict=True)
+        )
+        for name, taken in seconds.items()
     }
 
 
@@ -168,7 +204,7 @@ def memory_kilobytes(what: str) -> int:
     return int(next(line for line in lines if line.startswith(what)).split()[1])
 
 
-def table(result: dict[str, object]) -> str:
+def table(result: dict[str, Any]) -> str:
     """Return the figures as Markdown."""
     names = {
         "read_and_sum": "read and sum (the limit)",
@@ -176,20 +212,21 @@ def table(result: dict[str, object]) -> str:
         "with_rings": "extraction with neuropil rings",
         "mask_loop": "loop over ROIs in numpy",
     }
-    seconds, ratios = result["seconds"], result["ratio_to_read_and_sum"]
-    assert isinstance(seconds, dict)
-    assert isinstance(ratios, dict)
     lines = [
         f"{result['gigabytes']:g} GB, {result['frames']} frames of {SIDE} x {SIDE}, "
         f"{result['rois']} ROIs; peak memory beyond imports "
         f"{result['peak_megabytes_beyond_imports']:.0f} MB",
         "",
-        "| way | seconds (median) | times the limit |",
-        "|---|---|---|",
+        "| way | of the processor (s) | times the limit | from disk (s) | times the limit |",
+        "|---|---|---|---|---|",
     ]
     for name, shown in names.items():
-        median = statistics.median(seconds[name])
-        lines.append(f"| {shown} | {median:.2f} | {ratios[name]:.2f} |")
+        figures = [
+            f"{statistics.median(result['seconds' + kind][name]):.2f} | "
+            f"{result['ratio_to_read_and_sum' + kind][name]:.2f}"
+            for kind in ("", "_from_disk")
+        ]
+        lines.append(f"| {shown} | {' | '.join(figures)} |")
     return "\n".join(lines) + "\n"
 
 

@@ -14,6 +14,8 @@ Prints the result as JSON and as a markdown table; with --out it writes both the
 import argparse
 import gc
 import os
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -30,6 +32,7 @@ from napari_calm.core.footprints import Footprints
 from napari_calm.widgets.demo import press, settle, wait_until
 from napari_calm.widgets.panel import CalmPanel
 from napari_calm.widgets.recording_layers import FOOTPRINTS_KEY
+from napari_calm.widgets.warm_up import warm_up
 
 TIMER_MS = 5
 
@@ -106,12 +109,18 @@ def measure(args: argparse.Namespace) -> dict:
     """Press Extract, Tokenise and twice Forecast, metering each."""
     viewer = napari.Viewer()
     viewer.window.resize(1600, 1000)
+    settle(1.0)
+    began = time.perf_counter()
     panel = CalmPanel(viewer)
     viewer.window.add_dock_widget(panel, name="CalM", area="right")
+    opening = {"build_s": round(time.perf_counter() - began, 2), "import_s": import_seconds()}
     jobs = {}
     with GapMeter(lambda: panel.model.looking) as meter:
         wait_until(lambda: not panel.model.looking, "looking for models")
-        jobs["import torch, first drawing"] = meter.result()
+        jobs["first drawing, import torch"] = meter.result()
+    with GapMeter(warm_up().is_alive) as meter:
+        wait_until(lambda: not warm_up().is_alive(), "the warm-up")
+        jobs["warm-up after it"] = meter.result()
     if args.model:
         panel.model.choose(args.model)
     else:
@@ -151,6 +160,7 @@ def measure(args: argparse.Namespace) -> dict:
     viewer.close()
     alone = napari_alone(args, shown.count("Image"), shown.count("Labels"))
     return {
+        "opening": opening,
         "slider_step_ms": slider,
         "napari_alone": alone,
         "slider_step_ratio": round(slider["median"] / alone["median"], 2),
@@ -165,6 +175,16 @@ def measure(args: argparse.Namespace) -> dict:
         "about": provenance(),
         "jobs": jobs,
     }
+
+
+def import_seconds() -> float:
+    """Seconds to import the panel in a process that has napari's window already."""
+    code = (
+        "import time, napari._qt.qt_main_window; began = time.perf_counter(); "
+        "import napari_calm.widgets.panel; print(time.perf_counter() - began)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    return round(float(done.stdout), 2)
 
 
 def explore_jobs(panel: CalmPanel, args: argparse.Namespace) -> dict:
@@ -206,6 +226,11 @@ def napari_alone(args: argparse.Namespace, n_images: int, n_labels: int) -> dict
     add_recording(viewer, args.neurons, 60, args.seed, args.side)
     settle(1.0)
     movie, rois = viewer.layers
+    rois.visible = False
+    viewer.dims.set_current_step(0, 0)
+    settle(0.5)
+    movie_alone = step_ms(viewer)["median"]
+    rois.visible = True
     gaps = []
     for number in range(n_images - 1 + n_labels - 1):
         with GapMeter(lambda: False) as meter:
@@ -219,7 +244,10 @@ def napari_alone(args: argparse.Namespace, n_images: int, n_labels: int) -> dict
             gaps.append(meter.result()["longest_gap_drawing_ms"])
     viewer.dims.set_current_step(0, 0)
     settle(0.5)
-    found = step_ms(viewer) | {"longest_gap_adding_a_layer_ms": max(gaps)}
+    found = step_ms(viewer) | {
+        "movie_alone_median": movie_alone,
+        "longest_gap_adding_a_layer_ms": max(gaps),
+    }
     viewer.close()
     return found
 
@@ -263,10 +291,14 @@ def as_markdown(result: dict) -> str:
     slider, memory = result["slider_step_ms"], result["resident_mb_after_rounds"]
     alone = result["napari_alone"]
     tail = (
-        f"\nSlider step with {slider['layers']} layers shown, {result['pixels']} pixels: "
+        f"\nOpening the panel: {result['opening']['import_s']} s for its imports, "
+        f"{result['opening']['build_s']} s to build it.\n"
+        f"Slider step with {slider['layers']} layers shown, {result['pixels']} pixels: "
         f"median {slider['median']} ms, longest {slider['longest']} ms. napari alone with as "
         f"many plain layers: median {alone['median']} ms, longest {alone['longest']} ms (ratio "
-        f"{result['slider_step_ratio']}); adding one of those layers stops the window "
+        f"{result['slider_step_ratio']}), with the movie alone "
+        f"{alone['movie_alone_median']} ms; "
+        "adding one of those layers stops the window "
         f"for up to {alone['longest_gap_adding_a_layer_ms']} ms.\n"
     )
     if memory:

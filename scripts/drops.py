@@ -83,10 +83,12 @@ def side(has_size: bool) -> tuple[float, str]:
 
 
 def wrong_with_movie(viewer: napari.Viewer, name: str) -> Iterator[str]:
-    """Check the only layer: a movie of the scene."""
-    *others, layer = viewer.layers
-    if others:
-        yield f"expected one layer; found {[each.name for each in viewer.layers]}"
+    """Check the only layer that is shown: a movie of the scene, on top."""
+    layer = viewer.layers[-1]
+    if [each for each in viewer.layers if each.visible] != [layer]:
+        yield f"expected one layer to be shown of {[each.name for each in viewer.layers]}"
+    if len(viewer.layers) != (2 if name == "TIFF of two channels" else 1):
+        yield f"found {len(viewer.layers)} layers"
     pixel, unit = side(name not in WITHOUT_PIXEL_SIZE)
     step, time_unit = (1.0, "pixel") if name in WITHOUT_RATE else (1 / scene.RATE_HZ, "second")
     axes = ("time", "y", "x")

@@ -57,6 +57,13 @@ def tiff(path: Path, **options: object) -> None:
     tifffile.imwrite(path, frames(), photometric="minisblack", metadata=facts, **options)
 
 
+def two_channels(path: Path) -> None:
+    """The scene in the first channel, upside down in the second."""
+    both = np.stack([frames(), frames()[:, ::-1]], axis=1)
+    facts = {"axes": "TCYX", "fps": RATE_HZ, "pixel_size_um": PIXEL_UM}
+    tifffile.imwrite(path, both, photometric="minisblack", metadata=facts)
+
+
 def plain_tiff(path: Path) -> None:
     """Says neither its frame rate nor its pixel size."""
     tifffile.imwrite(path, frames(), photometric="minisblack", metadata=None)
@@ -235,6 +242,7 @@ def footprints(path: Path) -> None:
 MOVIES: dict[str, tuple[str, Callable[[Path], None]]] = {
     "TIFF": ("m.tif", tiff),
     "TIFF without a frame rate": ("plain.tif", plain_tiff),
+    "TIFF of two channels": ("two.tif", two_channels),
     "BigTIFF": ("big.tif", lambda path: tiff(path, bigtiff=True)),
     "OME-TIFF, compressed": ("m.ome.tif", ome_tiff),
     "ScanImage": ("si.tif", scanimage),

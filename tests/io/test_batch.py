@@ -5,10 +5,13 @@ import tifffile
 from napari_calm.core.errors import CalmError
 from napari_calm.core.progress import run
 from napari_calm.extraction.extract import extract
+from napari_calm.extraction.options import ExtractionOptions
 from napari_calm.io.batch import extract_many_steps, jobs_for
 from napari_calm.io.labels import write_footprints
 from napari_calm.io.movies import open_movie
 from napari_calm.io.read import read_recording
+
+NEUROPIL = ExtractionOptions(neuropil_coefficient=0.5)
 
 
 @pytest.fixture
@@ -37,7 +40,7 @@ def check(made, tmp_path, footprints, movies):
 
 def test_local_processes_extract_all_but_the_damaged_movie(tmp_path, movies, footprints):
     rois = str(tmp_path / "{name}_rois.npz")
-    jobs = jobs_for(movies, rois, tmp_path / "out", neuropil_coefficient=0.5)
+    jobs = jobs_for(movies, rois, tmp_path / "out", extraction=NEUROPIL)
     made = run(extract_many_steps(jobs, workers=2))
     check(made, tmp_path, footprints, movies)
 
@@ -48,7 +51,7 @@ def test_two_workers_of_a_dask_cluster_do_the_same(tmp_path, movies, footprints)
         "distributed", reason="needs distributed (napari-calm[cluster])"
     )
     jobs = jobs_for(
-        movies, str(tmp_path / "{name}_rois.npz"), tmp_path / "out", neuropil_coefficient=0.5
+        movies, str(tmp_path / "{name}_rois.npz"), tmp_path / "out", extraction=NEUROPIL
     )
     with distributed.LocalCluster(
         n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None

@@ -57,7 +57,7 @@ def test_a_file_without_a_movie_is_told(tmp_path):
     path = tmp_path / "m.h5"
     with h5py.File(path, "w") as file:
         file["a"] = np.arange(5)
-    with pytest.raises(RecordingError, match=r"0 datasets.*three axes"):
+    with pytest.raises(RecordingError, match=r"no dataset.*three axes"):
         open_movie(path)
 
 

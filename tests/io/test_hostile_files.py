@@ -407,6 +407,17 @@ def test_what_an_archive_calls_an_array_must_be_one(tmp_path):
         read_recording(tmp_path / "t.npz")
 
 
+def test_an_archive_with_a_password_says_so(tmp_path):
+    path = tmp_path / "locked.npz"
+    np.savez(path, traces=np.ones((2, 50)), frame_rate_hz=5.0, speed=np.ones(50))
+    content = bytearray(path.read_bytes())
+    # The flag of the last entry in the table of contents.
+    content[content.rindex(b"PK\x01\x02") + 8] |= 1
+    path.write_bytes(content)
+    with pytest.raises(RecordingError, match=r"locked\.npz.*'speed\.npy'.*needs a password"):
+        read_recording(path)
+
+
 def test_zip_archives_that_would_fill_the_memory_are_not_opened(tmp_path):
     for name, member in (("t.npz", "traces.npy"), ("r.zip", "a.roi")):
         with zipfile.ZipFile(tmp_path / name, "w", zipfile.ZIP_DEFLATED) as archive:

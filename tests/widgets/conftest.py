@@ -42,15 +42,15 @@ def log_apart():
 
 
 @pytest.fixture(autouse=True, scope="session")
-def label_colours_ready():
+def warmed_up():
     """Let no test share Python's list of warnings with the thread that compiles."""
-    from napari_calm.widgets.label_colours import prepare_label_colours
+    from napari_calm.widgets.warm_up import warm_up
 
-    prepare_label_colours().join()
+    warm_up().join()
 
 
 @pytest.fixture(autouse=True, scope="session")
-def what_stays_is_not_searched(label_colours_ready):
+def what_stays_is_not_searched(warmed_up):
     """Spare Python's garbage collector, which each viewer calls, the libraries themselves."""
     import sklearn.cluster  # noqa: F401
     import torch  # noqa: F401
@@ -75,6 +75,7 @@ def no_looking_around(monkeypatch):
         return Environment([], ["cpu"])
 
     monkeypatch.setattr(model_section, "look_around_steps", steps)
+    monkeypatch.setattr(model_section, "_FIRST_DRAWING_MS", 0)
 
 
 @pytest.fixture

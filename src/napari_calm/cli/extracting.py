@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..core.errors import CalmError
+from ..preprocess.baseline import DEFAULT_PERCENTILE, DEFAULT_WINDOW_S
 from .app import app
 from .console import check_output, messages, results, run_with_bar
 from .options import Channel, Dataset, DropUnusable, FrameRate, Plane, Transpose
@@ -54,6 +55,14 @@ def extract(
         bool,
         typer.Option("--exclude-overlaps", help="Leave out pixels that several ROIs share."),
     ] = False,
+    baseline_window: Annotated[
+        float,
+        typer.Option(metavar="S", help="Seconds before each frame that its baseline is of."),
+    ] = DEFAULT_WINDOW_S,
+    baseline_percentile: Annotated[
+        float,
+        typer.Option(metavar="P", help="Which percentile of these seconds the baseline is."),
+    ] = DEFAULT_PERCENTILE,
     scheduler: Annotated[
         str | None,
         typer.Option(
@@ -73,6 +82,7 @@ def extract(
     transpose: Transpose = None,
 ) -> None:
     """Extract dF/F traces of ROIs from movies, in one pass over each."""
+    from ..extraction.options import ExtractionOptions
     from ..io.address import several_files
     from ..io.batch import ExtractionJob, extract_job_steps, extract_many_steps, jobs_for
 
@@ -82,9 +92,10 @@ def extract(
         "channel": channel,
         "plane": plane,
         "transpose": transpose,
-        "neuropil_coefficient": neuropil,
-        "exclude_overlaps": exclude_overlaps,
         "drop_unusable": drop_unusable,
+        "extraction": ExtractionOptions(
+            baseline_window, baseline_percentile, neuropil, exclude_overlaps
+        ),
     }
     files = [file for each in movie for file in several_files(each)]
     if not join and (len(files) > 1 or scheduler is not None or not out.suffix):

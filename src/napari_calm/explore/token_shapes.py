@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.cluster.hierarchy import leaves_list, linkage
 
 from ..core.errors import RecordingError
 from ..core.progress import Progress, Steps, run
@@ -88,6 +87,9 @@ def _by_shape(waveforms: np.ndarray) -> np.ndarray:
     known = np.flatnonzero(np.isfinite(waveforms).all(axis=1))
     if known.size < 3:
         return known
+    # Late, like all that takes long to import: a window that opens stands still for it.
+    from scipy.cluster.hierarchy import leaves_list, linkage
+
     tree = linkage(waveforms[known], method="average", optimal_ordering=True)
     order = known[leaves_list(tree)]
     # From low to high, not the other way round.

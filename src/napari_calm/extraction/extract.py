@@ -15,6 +15,7 @@ from ..preprocess.baseline import DEFAULT_PERCENTILE, DEFAULT_WINDOW_S
 from .dff import dff_steps
 from .fluorescence import fluorescence_steps
 from .neuropil import neuropil_rings
+from .options import ExtractionOptions
 from .quality import trace_quality
 from .usable import leave_out_unusable
 
@@ -78,18 +79,15 @@ def extract_steps(
     Raises
     ------
     RecordingError
-        If the frame rate is missing or 0, movie and ROIs differ in size, pixels under an
-        ROI are NaN, a baseline is not above 0, or a trace is constant.
+        If the frame rate is missing or 0, a number makes no sense, movie and ROIs differ in
+        size, pixels under an ROI are NaN, a baseline is not above 0, or a trace is constant.
     """
     where = movie.source or movie.name
     rate = check_frame_rate(
         movie.frame_rate_hz if frame_rate_hz is None else frame_rate_hz, source=where
     )
-    if not 0 <= neuropil_coefficient <= 2:
-        raise RecordingError(
-            f"{where}: the neuropil coefficient is {neuropil_coefficient:g}; expected 0 to 2 "
-            "(0.7 is usual)."
-        )
+    # Checks them.
+    ExtractionOptions(window_s, percentile, neuropil_coefficient, exclude_overlaps)
     rings = neuropil_rings(footprints) if neuropil_coefficient else None
     fluorescence = yield from fluorescence_steps(
         movie,

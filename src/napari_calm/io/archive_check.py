@@ -8,6 +8,7 @@ from ..core.errors import RecordingError
 _MOST_MEMBERS = 200_000
 _MOST_BYTES = 8 * 2**30
 # deflate makes at most about a thousand bytes of one.
+_ENCRYPTED = 0x1
 _BOMB_BYTES, _BOMB_RATIO = 2**30, 200
 
 
@@ -17,7 +18,7 @@ def check_archive(path: str | Path) -> list[str]:
     Raises
     ------
     RecordingError
-        If it is no zip archive, a name leads out of it, or it would become too large.
+        If it is no zip archive, a name leads out of it, it needs a password, or it would become too large.
     """
     path = Path(path)
     try:
@@ -33,6 +34,11 @@ def check_archive(path: str | Path) -> list[str]:
             raise RecordingError(
                 f"{path}: the archive names {member.filename[:80]!r}, which leads out of it. "
                 "It is not opened."
+            )
+        if member.flag_bits & _ENCRYPTED:
+            raise RecordingError(
+                f"{path}: {member.filename[:80]!r} in the archive needs a password. Save it "
+                "without one."
             )
     size = sum(member.file_size for member in members)
     stored = max(1, sum(member.compress_size for member in members))

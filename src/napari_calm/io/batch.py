@@ -13,13 +13,14 @@ from concurrent.futures import (
     wait,
 )
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ..core.errors import CalmError
 from ..core.progress import Progress, Steps, run
 from ..extraction.extract import extract_steps
+from ..extraction.options import ExtractionOptions
 from .movies import open_movie
 from .rois import read_rois
 from .traces import write_recording
@@ -39,7 +40,7 @@ class ExtractionJob:
         Paths of the ROIs and of the npz archive to write.
     frame_rate_hz, dataset, channel, plane, transpose
         As in `open_movie`.
-    neuropil_coefficient, exclude_overlaps, drop_unusable
+    drop_unusable, extraction
         As in `extract`.
     """
 
@@ -51,9 +52,8 @@ class ExtractionJob:
     channel: int | None = None
     plane: int | None = None
     transpose: bool | None = None
-    neuropil_coefficient: float = 0.0
-    exclude_overlaps: bool = False
     drop_unusable: bool = False
+    extraction: ExtractionOptions = field(default_factory=ExtractionOptions)
 
 
 @dataclass(frozen=True)
@@ -88,9 +88,8 @@ def extract_job_steps(job: ExtractionJob) -> Steps[Extracted]:
         movie,
         footprints,
         frame_rate_hz=job.frame_rate_hz,
-        neuropil_coefficient=job.neuropil_coefficient,
-        exclude_overlaps=job.exclude_overlaps,
         drop_unusable=job.drop_unusable,
+        **asdict(job.extraction),
     )
     write_recording(recording, job.out)
     return Extracted(job, recording.n_neurons, recording.n_frames, recording.frame_rate_hz)

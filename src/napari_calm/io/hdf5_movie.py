@@ -7,7 +7,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from ..core.errors import RecordingError
+from ..core.errors import ChoiceNeeded, RecordingError
 from ..core.movie import Movie
 from .frames_on_demand import FramesOnDemand
 from .hdf5 import member, open_hdf5
@@ -37,8 +37,10 @@ def read_hdf5_movie(
 
     Raises
     ------
+    ChoiceNeeded
+        If several datasets could be the movie and none is named.
     RecordingError
-        If no dataset or several could be the movie, or the named one is no movie.
+        If none could be the movie, or the named one is no movie.
     """
     path = Path(path)
     with open_hdf5(path) as file:
@@ -124,11 +126,15 @@ def _chosen(file: h5py.File, dataset: str | None, path: Path) -> str:
             )
         return str(found.name)
     names = movie_datasets(file)
-    if len(names) != 1:
-        raise RecordingError(
+    if not names:
+        raise RecordingError(f"{path}: found no dataset that could be a movie. {_listed([])}")
+    if len(names) > 1:
+        raise ChoiceNeeded(
             f"{path}: found {len(names)} datasets that could be a movie. {_listed(names)} "
             f"Choose one with {path.name}::/DATASET or --dataset on the command line, "
-            "dataset= in Python."
+            "dataset= in Python.",
+            "dataset",
+            names,
         )
     member(file, names[0])
     return names[0]

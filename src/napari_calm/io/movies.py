@@ -1,10 +1,12 @@
 """Movies of all kinds, opened without reading them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
-from ..core.errors import RecordingError
+from ..core.errors import ChoiceNeeded, RecordingError
 from ..core.movie import Movie
 from .address import check_readable, several_files, split_address
 from .hdf5 import is_hdf5, open_hdf5
@@ -15,6 +17,8 @@ from .tiff import read_movie
 from .tiff_files import read_movie_files, tiff_files_in
 from .zarr_arrays import is_zarr
 from .zarr_movie import read_zarr_movie
+
+_MOST_MOVIES = 16
 
 
 def open_movie(
@@ -49,8 +53,10 @@ def open_movie(
 
     Raises
     ------
+    ChoiceNeeded
+        If the file holds several movies and nothing says which.
     RecordingError
-        If there is no such movie, or a choice is missing or impossible.
+        If there is no such movie.
     """
     if isinstance(path, (str, PathLike)):
         place, dataset = split_address(path, dataset)
@@ -80,6 +86,46 @@ def open_movie(
         channel=channel,
         plane=plane,
     )
+
+
+def open_movies(
+    path: str | PathLike[str] | Sequence[str | PathLike[str]],
+) -> list[tuple[dict[str, Any], Movie]]:
+    """Open every movie at a path: all channels, planes and datasets, without reading them.
+
+    Parameters
+    ----------
+    path : path, or sequence of paths
+        As of `open_movie`.
+
+    Returns
+    -------
+    list of (dict, Movie)
+        What `open_movie` has to be told of each (channel, plane, dataset; nothing where there
+        is one movie), and the movie, whose name says it.
+
+    Raises
+    ------
+    RecordingError
+        If there is no movie, or there are more than 16 to choose from.
+    """
+    return list(_every(path, {}))
+
+
+def _every(path: Any, chosen: dict[str, Any]) -> Iterator[tuple[dict[str, Any], Movie]]:
+    try:
+        movie = open_movie(path, **chosen)
+    except ChoiceNeeded as choice:
+        if len(choice.offered) > _MOST_MOVIES:
+            raise
+        for value in choice.offered:
+            yield from _every(path, {**chosen, choice.option: value})
+    else:
+        which = [
+            str(value).strip("/") if option == "dataset" else f"{option} {value}"
+            for option, value in chosen.items()
+        ]
+        yield chosen, replace(movie, name=", ".join([movie.name, *which]))
 
 
 def _of_one_file(

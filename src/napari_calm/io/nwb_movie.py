@@ -5,7 +5,7 @@ from pathlib import Path
 
 import h5py
 
-from ..core.errors import RecordingError
+from ..core.errors import ChoiceNeeded, RecordingError
 from ..core.movie import Movie
 from .hdf5 import array_of, member, open_hdf5
 from .hdf5_movie import hdf5_frames
@@ -81,15 +81,18 @@ def _chosen(file: h5py.File, dataset: str | None, path: Path) -> h5py.Group:
         found = offered
     if len(found) == 1:
         return found[0]
-    names = ", ".join(s.name for s in offered) or "none"
+    names = [s.name for s in offered]
     outside = [s.name for s in groups_of_type(file, *_TYPES) if s not in offered]
     hint = f" {outside[0]} keeps its frames in other files; open those." if outside else ""
-    raise RecordingError(
-        f"{path}: movies in it: {names}.{hint} Choose one with {path.name}::NAME or --dataset "
-        "on the command line, dataset= in Python."
-        if offered
-        else f"{path}: there is no movie in the file.{hint}"
+    if not offered:
+        raise RecordingError(f"{path}: there is no movie in the file.{hint}")
+    message = (
+        f"{path}: movies in it: {', '.join(names)}.{hint} Choose one with {path.name}::NAME or "
+        "--dataset on the command line, dataset= in Python."
     )
+    if dataset is None:
+        raise ChoiceNeeded(message, "dataset", names)
+    raise RecordingError(message)
 
 
 def _is_x_first(file: h5py.File, series: h5py.Group, data: h5py.Dataset) -> bool:

@@ -1,7 +1,7 @@
 """One way in: whatever holds a recording, told by its name and content."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from os import PathLike
 from pathlib import Path
 from typing import TypeAlias
@@ -10,6 +10,7 @@ from ..core.errors import RecordingError
 from ..core.progress import Progress, Steps, run
 from ..core.recording import Recording
 from ..extraction.extract import extract_steps
+from ..extraction.options import ExtractionOptions
 from .address import split_address
 from .behaviour import with_behaviour
 from .caiman import read_caiman
@@ -44,6 +45,7 @@ def read_recording_steps(
     plane: int | None = None,
     transpose: bool | None = None,
     behaviour: str | Path | Sequence[str | Path] = (),
+    extraction: ExtractionOptions | None = None,
 ) -> Steps[Recording]:
     """Read a recording from anything that holds one.
 
@@ -73,6 +75,8 @@ def read_recording_steps(
         Exchange the axes of NWB images and ROIs, or of traces in npy files and tables.
     behaviour : path or sequence of paths, optional
         Behaviour or trials that belong to the recording; see `with_behaviour`.
+    extraction : ExtractionOptions, optional
+        How traces are made of a movie and its ROIs.
 
     Yields
     ------
@@ -94,6 +98,12 @@ def read_recording_steps(
     place, dataset = split_address(single, dataset)
     if rois is not None and kind in _WITH_ROIS:
         raise RecordingError(f"{place}: {kind} have their own ROIs; leave out {rois}.")
+    from_movie = kind in (Kind.MOVIE, Kind.SESSION) or (kind is Kind.NWB and rois is not None)
+    if extraction is not None and not from_movie:
+        raise RecordingError(
+            f"{place}: {kind} hold traces, which are not extracted; leave out extraction=."
+        )
+    how = extraction or ExtractionOptions()
     match kind:
         case Kind.TRACES | Kind.ARRAY | Kind.TABLE:
             footprints = None if rois is None else read_rois(rois)
@@ -145,7 +155,9 @@ def read_recording_steps(
                 transpose=transpose,
             )
         case Kind.SESSION:
-            recording = yield from _session_steps(place, frame_rate_hz, rois, drop_unusable)
+            recording = yield from _session_steps(
+                place, frame_rate_hz, rois, drop_unusable, extraction
+            )
         case Kind.MOVIE | Kind.NWB:
             if rois is None:
                 shown = place.name or "MOVIE"
@@ -163,7 +175,9 @@ def read_recording_steps(
                 transpose=transpose,
             )
             footprints = read_rois(rois, image_shape=movie.image_shape, transpose=transpose)
-            recording = yield from extract_steps(movie, footprints, drop_unusable=drop_unusable)
+            recording = yield from extract_steps(
+                movie, footprints, drop_unusable=drop_unusable, **asdict(how)
+            )
         case _:
             raise RecordingError(
                 f"{place}: found a {kind}; expected a recording: traces, results of "
@@ -187,6 +201,7 @@ def read_recording(
     plane: int | None = None,
     transpose: bool | None = None,
     behaviour: str | Path | Sequence[str | Path] = (),
+    extraction: ExtractionOptions | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Recording:
     """Read a recording from anything that holds one; see `read_recording_steps`."""
@@ -202,24 +217,33 @@ def read_recording(
             plane=plane,
             transpose=transpose,
             behaviour=behaviour,
+            extraction=extraction,
         ),
         on_progress,
     )
 
 
 def _session_steps(
-    path: Path, frame_rate_hz: float | None, rois: str | Path | None, drop_unusable: bool
+    path: Path,
+    frame_rate_hz: float | None,
+    rois: str | Path | None,
+    drop_unusable: bool,
+    extraction: ExtractionOptions | None,
 ) -> Steps[Recording]:
     session = read_session_folder(
         path, frame_rate_hz=frame_rate_hz, drop_unusable=drop_unusable
     )
-    if session.recording is not None and rois is None:
+    if session.recording is not None and rois is None and extraction is None:
         return session.recording
     footprints = session.footprints
     if rois is not None:
         footprints = read_rois(rois, image_shape=session.movie.image_shape)
     recording = yield from extract_steps(
-        session.movie, footprints, drop_unusable=drop_unusable, name=path.resolve().name
+        session.movie,
+        footprints,
+        drop_unusable=drop_unusable,
+        name=path.resolve().name,
+        **asdict(extraction or ExtractionOptions()),
     )
     return replace(
         recording, source=str(path), behaviour=session.behaviour, trials=session.trials

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from tifffile import TiffFile, TiffPageSeries
 
-from ..core.errors import RecordingError
+from ..core.errors import ChoiceNeeded, RecordingError
 from .scanimage import ScanImage
 
 # Plain multi-page stacks carry I or Q (unknown), and ImageJ calls any stack Z.
@@ -126,16 +126,20 @@ def position(
 
     Raises
     ------
+    ChoiceNeeded
+        If several are on offer and none is wanted.
     RecordingError
-        If several are on offer and none is wanted, or the wanted one is not on offer.
+        If the wanted one is not on offer.
     """
     if wanted is None and len(offered) == 1:
         return 0
     shown = [str(number) for number in offered[:12]] + ["..."] * (len(offered) > 12)
     if wanted is None:
-        raise RecordingError(
+        raise ChoiceNeeded(
             f"{source}: found {len(offered)} {what}s ({', '.join(shown)}); a movie has one. "
-            f"Choose with --{what} NUMBER on the command line, {what}= in Python."
+            f"Choose with --{what} NUMBER on the command line, {what}= in Python.",
+            what,
+            offered,
         )
     if wanted not in offered:
         raise RecordingError(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import zarr
 
-from ..core.errors import RecordingError
+from ..core.errors import ChoiceNeeded, RecordingError
 from ..core.movie import Movie
 from .frames_on_demand import FramesOnDemand
 from .tiff import check_decodes
@@ -134,11 +134,19 @@ def _plain_array(group: Any, dataset: str | None, source: str) -> Any:
             raise RecordingError(f"{source}: there is no array {dataset!r}.")
         return array
     names = [name for name, array in arrays_in(group, source) if array.ndim == 3]
-    if len(names) != 1:
-        listed = f" ({', '.join(sorted(names)[:12])})" if names else ""
+    if not names:
         raise RecordingError(
-            f"{source}: found {len(names)} arrays that could be a movie{listed}; a movie has "
-            "three axes (frames, height, width). Choose one with FOLDER::ARRAY or --dataset."
+            f"{source}: found no array that could be a movie, which has three axes (frames, "
+            "height, width)."
+        )
+    if len(names) > 1:
+        names.sort()
+        raise ChoiceNeeded(
+            f"{source}: found {len(names)} arrays that could be a movie "
+            f"({', '.join(names[:12])}); a movie has three axes (frames, height, width). "
+            "Choose one with FOLDER::ARRAY or --dataset.",
+            "dataset",
+            names,
         )
     return array_in(group, names[0])
 

@@ -1,7 +1,6 @@
 """The causal smoothing of the CalM release."""
 
 import numpy as np
-from scipy.signal import lfilter
 
 
 def alpha_at_rate(alpha: float, rate_hz: float, other_rate_hz: float) -> float:
@@ -32,6 +31,9 @@ def smooth_causally(traces: np.ndarray, alpha: float) -> np.ndarray:
     """
     if alpha == 1:
         return traces
+    # Takes a second to import, which a window that opens would stand still for.
+    from scipy.signal import lfilter
+
     start = (1 - alpha) * traces[..., :1]
     smoothed, _ = lfilter([alpha], [1, alpha - 1], traces, axis=-1, zi=start)
     result: np.ndarray = smoothed.astype(traces.dtype)

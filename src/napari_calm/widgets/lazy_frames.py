@@ -1,7 +1,6 @@
 """Frames that are painted from one value a neuron when napari asks for them."""
 
 import numpy as np
-from scipy.ndimage import maximum_filter, minimum_filter
 
 # Up to this size a rim of two pixels would leave hardly any inside.
 _SMALL_ROI_PX = 150
@@ -113,6 +112,8 @@ def ring_image(neurons: np.ndarray) -> np.ndarray:
 
     Rims leave room inside each ROI for a second value, and for the movie.
     """
+    # Late: it takes long to import.
+    from scipy.ndimage import maximum_filter, minimum_filter
 
     def rim(width: int) -> np.ndarray:
         size = 2 * width + 1

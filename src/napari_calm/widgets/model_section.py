@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from napari.utils.notifications import show_warning
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QPushButton, QSizePolicy
 
 from ..core.progress import Steps
@@ -21,10 +21,19 @@ from .settings import read_settings
 DEVICES = ("auto", "cuda", "mps", "cpu")
 _CHOOSE_FOLDER = "Choose folder..."
 _OPEN = "Open model"
+_FIRST_DRAWING_MS = 200
 
 
 class ModelSection(Section):
-    """Offers the bundled models, any checkpoint folder, and the devices that are there."""
+    """Offers the bundled models, any checkpoint folder, and the devices that are there.
+
+    Signals
+    -------
+    looked
+        Bundled models and devices are known now.
+    """
+
+    looked = Signal()
 
     def __init__(self, session: Session, job: Job) -> None:
         super().__init__("Model")
@@ -66,21 +75,27 @@ class ModelSection(Section):
         session.model_changed.connect(self._on_model)
         session.adaptation_changed.connect(self._on_adaptation)
         # A job of its own: looking around must not hold up the panel's buttons.
-        self._looking = Job(self)
+        self._looking, self._has_looked = Job(self), False
         self._fill([], "looking for models ...")
         self._looking.ended.connect(self._on_looked)
-        self._looking.start(look_around_steps(), title="Find models", on_done=self._on_found)
+        # The thread that imports torch would make the first drawing take seconds.
+        self._drawn = QTimer(self)
+        self._drawn.setSingleShot(True)
+        self._drawn.timeout.connect(self._look_when_drawn)
+        self._drawn.start(0)
 
     def release(self) -> None:
         """Stop following the session."""
         self._session.model_changed.disconnect(self._on_model)
         self._session.adaptation_changed.disconnect(self._on_adaptation)
+        self._drawn.stop()
+        self._has_looked = True
         self._looking.abandon()
 
     @property
     def looking(self) -> bool:
         """Whether the bundled models and devices are not known yet."""
-        return self._looking.running
+        return not self._has_looked
 
     @property
     def chosen(self) -> str:
@@ -156,6 +171,13 @@ class ModelSection(Section):
         """The chosen model as it was trained, if it is loaded already; else None."""
         return self.source.ready(self.chosen, self.device.currentText())
 
+    def _look_when_drawn(self) -> None:
+        if self._drawn.interval() < _FIRST_DRAWING_MS:
+            # What is to be drawn first is only waiting now.
+            self._drawn.start(_FIRST_DRAWING_MS)
+            return
+        self._looking.start(look_around_steps(), title="Find models", on_done=self._on_found)
+
     def _on_found(self, found: Environment) -> None:
         self._bundled = found.models
         self._fill(found.models)
@@ -182,6 +204,8 @@ class ModelSection(Section):
             )
 
     def _on_looked(self, report) -> None:
+        self._has_looked = True
+        self.looked.emit()
         if report.message:
             self.say(report.message)
         self._job.refresh_buttons()

@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 
@@ -21,6 +21,10 @@ class Origin:
     drop_unusable, cells_only : bool
     transpose : bool, optional
         Whether axes were exchanged, or not, against what the file shows.
+    channel, plane : int, optional
+        Which of those in a movie's file, numbered from 1.
+    extraction : mapping
+        `ExtractionOptions` that differ from the defaults.
     tables : tuple of str
         Tables of behaviour or trials that were opened afterwards.
     """
@@ -31,6 +35,9 @@ class Origin:
     drop_unusable: bool = False
     cells_only: bool = False
     transpose: bool | None = None
+    channel: int | None = None
+    plane: int | None = None
+    extraction: Mapping[str, float | bool] = field(default_factory=dict)
     tables: tuple[str, ...] = ()
 
     def with_table(self, path: str | Path) -> "Origin":
@@ -60,15 +67,22 @@ class Origin:
                 ("frame_rate_hz", self.frame_rate_hz),
                 ("drop_unusable", self.drop_unusable),
                 ("cells_only", self.cells_only),
+                ("channel", self.channel),
+                ("plane", self.plane),
             )
             if value
         ]
         if self.transpose is not None:
             options.append(f"transpose={self.transpose}")
+        if self.extraction:
+            how = ", ".join(f"{name}={value!r}" for name, value in self.extraction.items())
+            options.append(f"extraction=ExtractionOptions({how})")
         lines = [
             f"recording = napari_calm.read_recording({', '.join([repr(self.path), *options])})"
         ]
         lines += [f"recording = with_behaviour(recording, {table!r})" for table in self.tables]
+        if self.extraction:
+            lines.insert(0, "from napari_calm.extraction.options import ExtractionOptions")
         if self.tables:
             lines.insert(0, "from napari_calm.io.behaviour import with_behaviour")
         return lines
@@ -82,6 +96,8 @@ class Origin:
             parts += ["--frame-rate", repr(self.frame_rate_hz)]
         parts += ["--drop-unusable"] * self.drop_unusable
         parts += ["--cells-only"] * self.cells_only
+        for option, number in (("--channel", self.channel), ("--plane", self.plane)):
+            parts += [] if number is None else [option, str(number)]
         if self.transpose is not None:
             parts.append("--transpose" if self.transpose else "--no-transpose")
         return shlex.join(parts)

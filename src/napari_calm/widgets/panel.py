@@ -30,7 +30,6 @@ from .job import Job
 from .job_bar import JobBar
 from .kept_docks import Docks
 from .keys_button import KeysButton
-from .label_colours import prepare_label_colours
 from .layers import RECORDING_KEY, SessionLayers
 from .model_section import ModelSection
 from .neuron_colours import NeuronColours
@@ -46,6 +45,7 @@ from .tokens_section import TokensSection
 from .tour import Tour
 from .tour_steps import tour_steps
 from .trace_panel import TracePanel
+from .warm_up import warm_up
 
 TRACES_DOCK = "CalM traces"
 
@@ -77,7 +77,6 @@ class CalmPanel(DockContent):
 
     def __init__(self, viewer: "napari.viewer.Viewer") -> None:
         super().__init__()
-        prepare_label_colours()
         self._viewer = viewer
         self.session = session_of(viewer)
         self.job = Job(self)
@@ -102,6 +101,7 @@ class CalmPanel(DockContent):
         self.help: HelpPanel | None = None
         self.recording = RecordingSection(viewer, self.session, self.job)
         self.model = ModelSection(self.session, self.job)
+        self.model.looked.connect(warm_up)
         self.adapt = AdaptSection(self.session, self.job, self.model)
         self.pretrain = PretrainSection(self.job, self.model)
         self.tokens = TokensSection(self.session, self.job, self.model)

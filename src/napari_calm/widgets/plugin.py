@@ -187,9 +187,8 @@ def _rois_and_still(path: Path) -> list[tuple]:
 
 
 def _read_movie(path) -> list[tuple]:
-    return [
-        run(open_movie_steps(path if isinstance(path, list) and path[1:] else _single(path)))
-    ]
+    several = isinstance(path, list) and path[1:]
+    return run(open_movie_steps(path if several else _single(path)))
 
 
 def _read_rois(path) -> list[tuple]:

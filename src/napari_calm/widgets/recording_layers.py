@@ -21,6 +21,8 @@ from .origin import Origin
 # On a layer: the file or folder it was read from; on a recording's: how to read it again.
 PATH_KEY, ORIGIN_KEY = "napari_calm_path", "napari_calm_origin"
 FOOTPRINTS_KEY = "napari_calm_footprints"
+# On a movie of several in a file: its channel and plane.
+CHOSEN_KEY = "napari_calm_chosen"
 # On a movie: what the animal did in it, {"behaviour": table, "trials": table}.
 BEHAVIOUR_KEY = "napari_calm_behaviour"
 
@@ -36,12 +38,28 @@ class OpenedFolder:
     pixel_size_um: float | None = None
 
 
-def open_movie_steps(path: str | Path) -> Steps[tuple]:
-    """Open a movie lazily, as a layer (data, arguments, type)."""
-    from ..io.movies import open_movie
+def open_movie_steps(path: str | Path | list) -> Steps[list[tuple]]:
+    """Open a movie lazily, as layers (data, arguments, type).
+
+    Each channel, plane and dataset is a layer; the first, which alone is visible, comes last
+    and so lies on top.
+    """
+    from ..io.movies import open_movies
 
     yield Progress(0, 1, "opening the movie")
-    return _from(path, movie_layer(open_movie(path)))
+    movies = open_movies(path)
+    layers = []
+    for number, (chosen, movie) in enumerate(movies):
+        yield Progress(number, len(movies), "opening the movie")
+        layer = _from(_address(path, chosen.pop("dataset", None)), movie_layer(movie))
+        layer[1]["metadata"] = {**layer[1].get("metadata", {}), CHOSEN_KEY: chosen}
+        layer[1]["visible"] = number == 0
+        layers.append(layer)
+    return layers[::-1]
+
+
+def _address(path: str | Path | list, dataset: str | None) -> str | Path | list:
+    return path if dataset is None else f"{path}::{dataset}"
 
 
 def open_rois_steps(
@@ -99,6 +117,9 @@ def open_recording_steps(
     drop_unusable: bool = False,
     cells_only: bool = False,
     transpose: bool | None = None,
+    channel: int | None = None,
+    plane: int | None = None,
+    extraction: dict[str, float | bool] | None = None,
     rois: str | None = None,
     tables: tuple[str, ...] = (),
     pixel_size_um: float | None = None,
@@ -107,6 +128,7 @@ def open_recording_steps(
 
     The arguments are those of an `Origin`, and a pixel size in place of the source's.
     """
+    from ..extraction.options import ExtractionOptions
     from ..io.read import read_recording_steps
     from ..io.stills import read_still
     from ..io.suite2p import describe_suite2p, is_suite2p
@@ -118,8 +140,11 @@ def open_recording_steps(
         drop_unusable=drop_unusable,
         cells_only=cells_only,
         transpose=transpose,
+        channel=channel,
+        plane=plane,
         rois=rois,
         behaviour=tables,
+        extraction=ExtractionOptions(**extraction) if extraction else None,
     )
     notes = list(recording.notes)
     if recording.accepted is not None and not recording.accepted.all():
@@ -144,6 +169,9 @@ def open_recording_steps(
         drop_unusable=drop_unusable,
         cells_only=cells_only,
         transpose=transpose,
+        channel=channel,
+        plane=plane,
+        extraction=extraction or {},
         tables=tables,
     )
     return OpenedFolder(recording, still, " ".join(notes), origin, pixel_size_um)
@@ -222,10 +250,12 @@ def origin_of(
     movie_path: str | None,
     rois_path: str | None,
     *,
+    chosen: dict[str, int],
     movie_shape: tuple[int, ...],
     labels: np.ndarray,
     frame_rate_hz: float,
     drop_unusable: bool,
+    extraction: dict[str, float | bool],
 ) -> Origin | None:
     """Return how to extract the same traces from files; None where files give other ones.
 
@@ -238,16 +268,20 @@ def origin_of(
 
     if movie_path is None or rois_path is None:
         return None
-    options = {"frame_rate_hz": frame_rate_hz, "drop_unusable": drop_unusable}
+    options = {
+        "frame_rate_hz": frame_rate_hz,
+        "drop_unusable": drop_unusable,
+        "extraction": extraction,
+    }
     try:
         if movie_path == rois_path and is_session_folder(movie_path):
             session = read_session_folder(movie_path)
             movie, footprints = session.movie, session.footprints
             origin = Origin(movie_path, **options)
         else:
-            movie = open_movie(movie_path)
+            movie = open_movie(movie_path, **chosen)
             footprints = read_rois(rois_path, image_shape=movie.image_shape)
-            origin = Origin(movie_path, rois_path, **options)
+            origin = Origin(movie_path, rois_path, **chosen, **options)
     except CalmError:
         return None
     same_movie = movie.frames.shape == movie_shape

@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QFileDialog, QHBoxLayout, 
 from ..core.movie import Movie
 from ..core.recording import Recording
 from .behaviour_row import BehaviourRow
+from .extraction_choices import ExtractionChoices
 from .geometry import Geometry, apply, known_frame_rate_hz, known_pixel_size_um
 from .job import Job
 from .layer_combo import LayerCombo
@@ -18,6 +19,7 @@ from .origin import Origin
 from .recording_columns import columns_of
 from .recording_layers import (
     BEHAVIOUR_KEY,
+    CHOSEN_KEY,
     ORIGIN_KEY,
     RECORDING_KEY,
     OpenedFolder,
@@ -82,6 +84,7 @@ class RecordingSection(Section):
         self.drop_unusable.setToolTip(
             "Neurons whose trace is constant or holds NaN are left out, instead of stopping."
         )
+        self.choices = ExtractionChoices()
         self.cells_only = QCheckBox("Accepted cells only", objectName="calm_cells_only")
         self.cells_only.setToolTip(
             "Take only the ROIs that suite2p, CaImAn or the NWB file's table accepts as cells."
@@ -144,6 +147,7 @@ class RecordingSection(Section):
             self.form.addRow(name, row)
         self.form.addRow("Frame rate", self.frame_rate)
         self.form.addRow(self.drop_unusable)
+        self.form.addRow(self.choices)
         buttons = QHBoxLayout()
         buttons.addWidget(self.extract, 3)
         buttons.addWidget(self.show_traces, 2)
@@ -178,7 +182,9 @@ class RecordingSection(Section):
         image_shape = tuple(movie_data.shape[-2:])
         make_footprints = rois_of(roi_layer, image_shape)
         known = movie_layer.metadata.get(BEHAVIOUR_KEY, {})
+        chosen = movie_layer.metadata.get(CHOSEN_KEY, {})
         frame_rate_hz, drop = self.frame_rate_hz, self.drop_unusable.isChecked()
+        options = self.choices.options()
         movie_path, rois_path = path_of(movie_layer), path_of(roi_layer)
 
         def steps():
@@ -189,17 +195,23 @@ class RecordingSection(Section):
             )
             footprints = make_footprints()
             extracted = yield from extract_steps(
-                movie, footprints, frame_rate_hz=frame_rate_hz, drop_unusable=drop
+                movie,
+                footprints,
+                frame_rate_hz=frame_rate_hz,
+                drop_unusable=drop,
+                **asdict(options),
             )
             recording = replace(extracted, **known) if known else extracted
             columns_of(recording)
             origin = origin_of(
                 movie_path,
                 rois_path,
+                chosen=chosen,
                 movie_shape=tuple(movie_data.shape),
                 labels=footprints.label_image,
                 frame_rate_hz=frame_rate_hz,
                 drop_unusable=drop,
+                extraction=options.changed(),
             )
             return recording, origin
 
@@ -218,7 +230,7 @@ class RecordingSection(Section):
         self._job.start(
             open_movie_steps(path),
             title="Open movie",
-            on_done=lambda layer: self.movie.choose(self._add(*layer)),
+            on_done=lambda layers: [self.movie.choose(self._add(*each)) for each in layers],
         )
 
     def start_opening_rois(self, path: str | Path) -> None:
@@ -306,7 +318,11 @@ class RecordingSection(Section):
         self._viewer.open_sample(*SAMPLE)
 
     def _on_inserted(self, event) -> None:
-        self.take_over(event.value)
+        layer, chosen = event.value, self.movie.layer
+        if is_movie(layer) and layer.visible and chosen is not None and not chosen.visible:
+            # What is shown is meant, not what is hidden.
+            self.movie.choose(layer)
+        self.take_over(layer)
 
     def take_over(self, layer) -> None:
         """Use the recording that a reader brought along with `layer`, if it did."""

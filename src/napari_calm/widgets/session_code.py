@@ -4,6 +4,7 @@ import shlex
 
 from ..core.errors import CalmError
 from .made_with import ModelUsed, Request
+from .origin import Origin
 from .session import Session
 
 NOTHING = "There is nothing to copy yet: open or extract a recording first."
@@ -19,6 +20,19 @@ NO_TABLES = (
 NO_NEURONS = (
     "Commands cannot leave out the neurons that you rejected. Copy as Python, or cluster all."
 )
+
+
+NO_EXTRACTION = (
+    "Commands extract a session folder with the usual settings only. Press 'Save "
+    "recording...' first, or copy as Python."
+)
+# Commands write what was extracted with settings of its own, and go on from there.
+_TRACES = "traces.npz"
+_EXTRACTION_FLAGS = {
+    "window_s": "--baseline-window",
+    "percentile": "--baseline-percentile",
+    "neuropil_coefficient": "--neuropil",
+}
 
 
 def as_python(session: Session) -> str:
@@ -65,10 +79,15 @@ def as_command(session: Session) -> str:
     origin = _origin(session)
     if origin.tables:
         raise CalmError(NO_TABLES)
-    lines = []
+    lines, recording = [], origin.command()
+    if origin.extraction:
+        if origin.rois is None:
+            raise CalmError(NO_EXTRACTION)
+        lines.append(f"napari-calm extract {recording} {_extraction_flags(origin)}")
+        recording = _TRACES
     for name, request in _present(session):
         if name == "selectivity":
-            lines += _selectivity_lines(origin.command(), request)
+            lines += _selectivity_lines(recording, request)
             continue
         flags = {
             "tokens": ("tokenize", {}),
@@ -78,7 +97,7 @@ def as_command(session: Session) -> str:
         command, options = flags[name]
         if "neurons" in options:
             raise CalmError(NO_NEURONS)
-        parts = ["napari-calm", command, origin.command(), *_flags(options)]
+        parts = ["napari-calm", command, recording, *_flags(options)]
         parts += _model_flags(request.model)
         lines.append(" ".join([*parts, "--out", f"{name}.npz"]))
     if not lines:
@@ -132,6 +151,14 @@ def _model_flags(model: ModelUsed) -> list[str]:
     if model.adaptation_file:
         flags += ["--adaptation", shlex.quote(model.adaptation_file)]
     return flags
+
+
+def _extraction_flags(origin: Origin) -> str:
+    flags = ["--exclude-overlaps"] * bool(origin.extraction.get("exclude_overlaps"))
+    for name, flag in _EXTRACTION_FLAGS.items():
+        if name in origin.extraction:
+            flags += [flag, str(origin.extraction[name])]
+    return " ".join([*flags, "--out", _TRACES])
 
 
 def _keywords(options: dict) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 from ..core.atomic import replacing
 from ..core.errors import CalmError
 from ..core.progress import Progress, Steps
+from ..extraction.options import ExtractionOptions
 from .kept_session import Facts, KeptSession
 from .made_with import ModelUsed, Request
 from .origin import Origin
@@ -274,6 +275,7 @@ def _kept_from(text: dict[str, Any]) -> KeptSession:
         origin = Origin(**{**origin, "tables": tuple(map(str, origin["tables"]))})
         if not isinstance(origin.path, str) or not isinstance(origin.rois, str | None):
             raise TypeError(f"the recording's path is {origin.path!r}")
+        ExtractionOptions(**origin.extraction)
     requests = {}
     for name, request in text["requests"].items():
         model = request["model"]

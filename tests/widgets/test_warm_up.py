@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 from napari.utils.colormaps import DirectLabelColormap
 
-from napari_calm.widgets.label_colours import prepare_label_colours
+from napari_calm.widgets.warm_up import warm_up
 
 
 @pytest.mark.parametrize("n_colours", [3, 1000])
 def test_nothing_is_left_to_compile_when_rois_are_coloured(n_colours):
     event = pytest.importorskip("numba.core.event")
-    prepare_label_colours().join()
+    warm_up().join()
     labels = np.arange(64 * 64, dtype=np.int32).reshape(64, 64)
     colours = {number: (number / n_colours, 0, 0, 1) for number in range(n_colours)}
     with event.install_recorder("numba:compile") as recorder:
@@ -18,4 +18,4 @@ def test_nothing_is_left_to_compile_when_rois_are_coloured(n_colours):
 
 
 def test_it_is_done_once_a_process():
-    assert prepare_label_colours() is prepare_label_colours()
+    assert warm_up() is warm_up()
