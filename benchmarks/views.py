@@ -10,19 +10,18 @@ Prints the result as JSON and as a markdown table; with --out it writes both the
 """
 
 import argparse
-import json
 import os
 import resource
 import time
-from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import napari
 import numpy as np
+from acts import CTRL, LEFT, SHIFT, move, once, took_ms, wheel
 from provenance import provenance
-from qtpy.QtCore import QEvent, QObject, QPoint, QPointF, Qt
-from qtpy.QtGui import QMouseEvent, QWheelEvent
+from qtpy.QtCore import QEvent, QPointF
 from qtpy.QtWidgets import QApplication
+from reporting import report
 
 from napari_calm.core.recording import Recording
 from napari_calm.explore.neuron_map import NeuronMap
@@ -32,71 +31,8 @@ from napari_calm.widgets.session import Session
 from napari_calm.widgets.trace_panel import TracePanel
 
 RATE_HZ = 10.0
-LEFT, NONE = Qt.MouseButton.LeftButton, Qt.MouseButton.NoButton
-CTRL, PLAIN = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.NoModifier
-
-
-class Paints(QObject):
-    """Counts how often a widget was painted."""
-
-    def __init__(self, widget) -> None:
-        super().__init__()
-        self.count = 0
-        widget.installEventFilter(self)
-
-    def eventFilter(self, _watched, event) -> bool:
-        """Count."""
-        self.count += event.type() == QEvent.Type.Paint
-        return False
-
-
-def took_ms(plot, acts: Iterable[Callable[[], object]]) -> dict[str, float]:
-    """Do things one by one; each is over when `plot` is painted and nothing is left to do."""
-    paints, took = Paints(plot.viewport()), []
-    for act in acts:
-        settle(0.3)
-        before, began = paints.count, time.perf_counter()
-        act()
-        while paints.count == before and time.perf_counter() - began < 5:
-            QApplication.processEvents()
-        # What the painting itself asked for.
-        QApplication.processEvents()
-        took.append((time.perf_counter() - began) * 1000)
-    plot.viewport().removeEventFilter(paints)
-    return {
-        "times": len(took),
-        "median_ms": round(float(np.median(took)), 1),
-        "longest_ms": round(max(took), 1),
-    }
-
-
-def wheel(plot, steps: int, modifiers=PLAIN) -> Callable[[], object]:
-    """Return an act that turns the wheel over the middle of the plot."""
-
-    def act() -> None:
-        view = plot.viewport()
-        at = QPointF(view.rect().center())
-        event = QWheelEvent(
-            at,
-            QPointF(view.mapToGlobal(at.toPoint())),
-            QPoint(),
-            QPoint(0, 120 * steps),
-            NONE,
-            modifiers,
-            Qt.ScrollPhase.NoScrollPhase,
-            False,
-        )
-        QApplication.sendEvent(view, event)
-
-    return act
-
-
-def move(plot, at: QPointF, kind=QEvent.Type.MouseMove, buttons=NONE) -> None:
-    """Send one event of the mouse to a plot."""
-    view = plot.viewport()
-    button = NONE if kind == QEvent.Type.MouseMove else LEFT
-    place = QPointF(view.mapToGlobal(at.toPoint()))
-    QApplication.sendEvent(view, QMouseEvent(kind, at, place, button, buttons, PLAIN))
+# Neurons selected in the trace panel, as far as there are so many.
+SELECTED = (5, 50, 5000)
 
 
 def random_recording(n_neurons: int, n_frames: int, seed: int) -> Recording:
@@ -110,31 +46,68 @@ def random_recording(n_neurons: int, n_frames: int, seed: int) -> Recording:
     return Recording(traces, RATE_HZ, name="random")
 
 
-def measure_traces(panel: TracePanel, session: Session) -> dict:
-    """Zoom, seek and select in the trace panel."""
-    plot, rows, end_s = panel.plot, {}, session.recording.duration_s
-    rng = np.random.default_rng(0)
-    for count in (5, 50):
-        picks = [tuple(rng.permutation(session.recording.n_neurons)[:count]) for _ in range(8)]
+def measure_traces(panel: TracePanel, session: Session, counts: tuple[int, ...]) -> tuple:
+    """Select so many neurons in the trace panel; zoom, scroll, seek, and look at all of them.
+
+    Returns
+    -------
+    (dict, list of dict)
+        How long each act took, and how many rows there were of each selection.
+    """
+    plot, acts, rows = panel.plot, {}, []
+    rng, n_neurons = np.random.default_rng(0), session.recording.n_neurons
+    end_s = session.recording.duration_s
+    for count in counts:
+        order = rng.permutation(n_neurons)
+        picks = [tuple(np.roll(order, 7 * shift)[:count].tolist()) for shift in range(8)]
+        name = f"traces, {count:,} selected"
         plot.view_time(0, 120)
-        rows[f"traces: select {count}, 2 minutes in view"] = took_ms(
-            plot, [lambda p=p: session.select(tuple(map(int, p))) for p in picks]
+        acts[f"{name}: select, two minutes in view"] = took_ms(
+            plot, [lambda p=p: session.select(p) for p in picks]
         )
         plot.view_time(0, end_s)
-        rows[f"traces: select {count}, all in view"] = took_ms(
-            plot, [lambda p=p: session.select(tuple(map(int, p))) for p in picks[::-1]]
+        acts[f"{name}: select, all of the time in view"] = took_ms(
+            plot, [lambda p=p: session.select(p) for p in picks[-2::-1]]
         )
         settle(1.0)
-        rows[f"traces: wheel in, {count} selected"] = took_ms(plot, [wheel(plot, 1)] * 12)
-        rows[f"traces: wheel out, {count} selected"] = took_ms(plot, [wheel(plot, -1)] * 12)
+        found = {"selected": plot.n_rows, "in_view": len(plot.rows_in_view)}
+        if not found["selected"] == len(session.selection) == count:
+            raise SystemExit(f"{count} neurons were to be selected; found {found}.")
+        acts[f"{name}: wheel in time"] = took_ms(
+            plot, [wheel(plot, 1)] * 12 + [wheel(plot, -1)] * 12
+        )
+        if not plot.shows_all_rows:
+            acts[f"{name}: scroll"] = took_ms(plot, [wheel(plot, -1, SHIFT)] * 12)
+            acts[f"{name}: a page down"] = took_ms(plot, [lambda: plot.page(1)] * 8)
+            acts[f"{name}: lower and taller rows"] = took_ms(
+                plot, [wheel(plot, -1, CTRL)] * 6 + [wheel(plot, 1, CTRL)] * 6
+            )
+            acts |= measure_fitted(panel, name, found)
         plot.view_time(0, 120)
-        rows[f"traces: seek in view, {count} selected"] = took_ms(
+        acts[f"{name}: seek in view"] = took_ms(
             plot, [lambda t=t: session.seek(t) for t in np.linspace(5, 115, 20)]
         )
-        rows[f"traces: seek beyond the view, {count} selected"] = took_ms(
+        acts[f"{name}: seek beyond the view"] = took_ms(
             plot, [lambda t=t: session.seek(t) for t in rng.uniform(200, end_s - 200, 12)]
         )
-    return rows
+        rows.append(found)
+    return acts, rows
+
+
+def measure_fitted(panel: TracePanel, name: str, found: dict) -> dict:
+    """Bring all rows into view and zoom in time, as soon as they are prepared."""
+    plot, acts = panel.plot, {}
+    acts[f"{name}: fit all"] = took_ms(plot, [lambda: plot.fit_all(True)])
+    found["fitted_row_px"] = round(plot.row_px, 2)
+    found["are_shades"] = plot.is_heat
+    if plot.is_heat:
+        wait_until(lambda: plot.has_levels, "preparing the traces")
+    settle(0.5)
+    acts[f"{name}: all in view, wheel in time"] = took_ms(
+        plot, [wheel(plot, 1)] * 12 + [wheel(plot, -1)] * 12
+    )
+    plot.fit_all(False)
+    return acts
 
 
 def measure_raster(explore: ExplorePanel, session: Session) -> dict:
@@ -169,12 +142,6 @@ def measure_raster(explore: ExplorePanel, session: Session) -> dict:
         settle(0.5)
         view.sorting.by.setCurrentText("colour")
     return rows
-
-
-def once(began: float) -> dict[str, float]:
-    """Return how long something took that is done once."""
-    took = round((time.perf_counter() - began) * 1000, 1)
-    return {"times": 1, "median_ms": took, "longest_ms": took}
 
 
 def measure_scatter(explore: ExplorePanel, session: Session, n_points: int) -> dict:
@@ -266,7 +233,11 @@ def measure(args: argparse.Namespace) -> dict:
     acts["nothing but painting the plot again"] = took_ms(
         traces.plot, [traces.plot.viewport().update] * 12
     )
-    acts |= measure_traces(traces, session)
+    counts = tuple(sorted({min(count, args.neurons) for count in SELECTED}))
+    of_traces, rows = measure_traces(traces, session, counts)
+    acts |= of_traces
+    # The raster is to prepare them itself, as it does for those who look at it first.
+    traces.release_once()
     memory["after_traces_mb"] = peak_mb()
     viewer.window.add_dock_widget(explore, name="CalM explore", area="bottom", tabify=True)
     explore.parentWidget().raise_()
@@ -274,7 +245,6 @@ def measure(args: argparse.Namespace) -> dict:
     memory["after_raster_mb"] = peak_mb()
     acts |= measure_scatter(explore, session, args.points)
     explore.release_once()
-    traces.release_once()
     viewer.close()
     return {
         "neurons": args.neurons,
@@ -282,6 +252,7 @@ def measure(args: argparse.Namespace) -> dict:
         "about": provenance(),
         "load": round(os.getloadavg()[0], 1),
         "memory": memory,
+        "rows": rows,
         "acts": acts,
     }
 
@@ -289,6 +260,11 @@ def measure(args: argparse.Namespace) -> dict:
 def as_markdown(result: dict) -> str:
     """Write the result as a table with a line of what was measured."""
     memory = result["memory"]
+    rows = "; ".join(
+        f"{found['selected']:,} selected, {found['in_view']} of them in view"
+        + (f", {found['fitted_row_px']} pixels a row when all are" if len(found) > 2 else "")
+        for found in result["rows"]
+    )
     return (
         f"{result['neurons']} neurons x {result['frames']} frames, "
         f"{result['about']['machine']}, load {result['load']}, commit "
@@ -298,7 +274,8 @@ def as_markdown(result: dict) -> str:
             f"| {name} | {' | '.join(map(str, act.values()))} |\n"
             for name, act in result["acts"].items()
         )
-        + f"\nPeak memory, of which the traces are {memory['traces_mb']} MB: "
+        + f"\nRows of the trace panel: {rows}.\n\n"
+        f"Peak memory, of which the traces are {memory['traces_mb']} MB: "
         f"{memory['before_mb']} MB before they are shown, {memory['after_traces_mb']} MB after "
         f"the trace panel, {memory['after_raster_mb']} MB after the raster.\n"
     )
@@ -314,13 +291,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     result = measure(args)
-    text = json.dumps(result, indent=2)
-    print(text)
-    print(as_markdown(result))
-    if args.out:
-        args.out.mkdir(parents=True, exist_ok=True)
-        (args.out / "views.json").write_text(text + "\n")
-        (args.out / "views.md").write_text(as_markdown(result))
+    report(result, as_markdown(result), args.out, "views")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ Prints the result as JSON and as a markdown table; with --out it writes both the
 
 import argparse
 import gc
-import json
 import os
 import subprocess
 import sys
@@ -27,6 +26,7 @@ import numpy as np
 from provenance import provenance
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication
+from reporting import report
 
 from napari_calm.core.footprints import Footprints
 from napari_calm.widgets.demo import press, settle, wait_until
@@ -331,13 +331,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     result = measure(args)
-    text = json.dumps(result, indent=2)
-    print(text)
-    print(as_markdown(result))
-    if args.out:
-        args.out.mkdir(parents=True, exist_ok=True)
-        (args.out / "window.json").write_text(text + "\n")
-        (args.out / "window.md").write_text(as_markdown(result))
+    report(result, as_markdown(result), args.out, "window")
 
 
 if __name__ == "__main__":

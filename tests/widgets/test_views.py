@@ -13,11 +13,9 @@ from napari_calm.widgets.cursor import TimeCursor
 from napari_calm.widgets.layers import SessionLayers, token_colormap
 from napari_calm.widgets.palette import neuron_colour, token_colours
 from napari_calm.widgets.picking import RoiPicking
+from napari_calm.widgets.scale_bar import nice_length
 from napari_calm.widgets.session import Session, most_active
 from napari_calm.widgets.trace_panel import TracePanel, picture_of
-from napari_calm.widgets.trace_plot import nice_length
-
-from .conftest import random_recording
 
 ZERO_SHOT_FORECAST = f"{layers.FORECAST} (zero-shot)"
 
@@ -230,18 +228,15 @@ def test_the_error_stands_under_the_fan_as_far_as_the_truth_goes(
         session.set_forecast(forecast)
         qtbot.waitUntil(lambda start=start: drawn._picture.start_s == pytest.approx(start / 6))
         fan = drawn._picture.rows[0].fan
-        filled = [
-            item for item in drawn.listDataItems() if item.opts.get("fillLevel") is not None
-        ]
+        # Bands begin above zero, errors on it.
+        filled = [fill for fill in drawn.stack.fills if not fill.low.any()]
         assert len(filled) == (2 if known else 0)
         assert ("its error" in trace_panel.legend.text()) == bool(known)
         if known:
             expected = np.abs(smoothed[start : start + known] - forecast.mean[2, :known])
             np.testing.assert_allclose(fan.error, expected, rtol=1e-4, atol=1e-6)
-            x, y = filled[0].getOriginalDataset()
-            np.testing.assert_allclose(x, (start + np.arange(known)) / 6)
-            height = y - filled[0].opts["fillLevel"]
-            np.testing.assert_allclose(height, expected, rtol=1e-3, atol=1e-5)
+            np.testing.assert_allclose(filled[0].time_s, (start + np.arange(known)) / 6)
+            np.testing.assert_allclose(filled[0].high, expected, rtol=1e-4, atol=1e-6)
         else:
             assert fan.error is None
 
@@ -329,35 +324,4 @@ def test_trials_are_a_band_under_the_traces(make_napari_viewer_proxy, session, t
     )
     panel.band.setCurrentText("no band")
     qtbot.waitUntil(lambda: panel.plot._picture.band is None)
-    panel.release_once()
-
-
-def test_many_rows_are_shown_at_once_and_in_detail_when_zoomed(
-    make_napari_viewer_proxy, session, qtbot
-):
-    recording = random_recording(50)
-    session.set_recording(recording)
-    panel = TracePanel(make_napari_viewer_proxy(), session)
-    qtbot.addWidget(panel)
-    panel.resize(800, 300)
-    panel.show()
-    qtbot.waitExposed(panel)
-    plot, box = panel.plot, panel.plot.getViewBox()
-    session.select((1, 2))
-    session.set_forecast(forecast_of(recording))
-    qtbot.waitUntil(lambda: len(plot._picture.rows) == 2 and plot._is_detailed)
-    fans = [item for item in plot.plotItem.items if type(item).__name__ == "FillBetweenItem"]
-    assert len(fans) == 4
-    session.select(tuple(range(50)))
-    qtbot.waitUntil(lambda: len(plot.stack.lines) == 100)
-    np.testing.assert_array_equal(plot.stack.lines[98].values, recording.traces[49])
-    assert not plot._is_detailed
-    assert "in detail" in panel.legend.text()
-    low, high = box.viewRange()[1]
-    box.setYRange(low, low + (high - low) / 10, padding=0)
-    qtbot.waitUntil(lambda: plot._is_detailed, timeout=3000)
-    # The zoom stays.
-    assert np.ptp(box.viewRange()[1]) == pytest.approx(np.ptp(plot._heights) / 10, rel=0.01)
-    session.select(())
-    qtbot.waitUntil(lambda: plot.stack.lines == [])
     panel.release_once()

@@ -243,7 +243,9 @@ class AdaptSection(Section):
         # A copy: the worker adds to the list meanwhile.
         self.plot.show_curve(self._curve.copy())
         dashed = ", dashed zero-shot" if self.plot.zero_shot.isVisible() else ""
-        self.caption.setText(f"Loss at each step: thin training, thick validation{dashed}.")
+        self.caption.setText(
+            f"Loss: thin training (faint: every step), thick validation{dashed}."
+        )
 
     def _show_plot(self, wanted: bool) -> None:
         self.plot.setVisible(wanted)

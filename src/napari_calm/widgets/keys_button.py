@@ -14,7 +14,7 @@ class KeysButton(QToolButton):
         super().__init__(objectName="calm_keys")
         self.setText("Keys and mouse")
         LetterSize(self, self.setFont)
-        self.setToolTip("List what keys and mouse do on the movie.")
+        self.setToolTip("List what keys and mouse do on the movie and in the traces.")
         self.list = QDialog(self, Qt.WindowType.Tool)
         self.list.setWindowTitle("CalM: keys and mouse")
         text = QLabel(shortcuts.as_html())

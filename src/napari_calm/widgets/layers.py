@@ -28,6 +28,7 @@ FORECAST_ERROR = "CalM forecast error"
 _UNSELECTED = (1.0, 1.0, 1.0, 0.45)
 _COLORBAR_PX = (14, 90)
 _REJECTED = (1.0, 0.35, 0.3, 0.35)
+_MARKED = (1.0, 1.0, 1.0, 1.0)
 _HIDDEN = (0.0, 0.0, 0.0, 0.0)
 _MOST_VALUES_RANKED = 1_000_000
 
@@ -52,6 +53,7 @@ class SessionLayers:
         session.tokens_changed.connect(self._show_tokens)
         session.forecast_changed.connect(self._show_forecast)
         session.selection_changed.connect(self._colour_rois)
+        session.marked_changed.connect(self._colour_rois)
         session.accepted_changed.connect(self._colour_rois)
         session.code_changed.connect(self._colour_tokens)
         session.palette_changed.connect(self._on_palette)
@@ -63,6 +65,7 @@ class SessionLayers:
         session.tokens_changed.disconnect(self._show_tokens)
         session.forecast_changed.disconnect(self._show_forecast)
         session.selection_changed.disconnect(self._colour_rois)
+        session.marked_changed.disconnect(self._colour_rois)
         session.accepted_changed.disconnect(self._colour_rois)
         session.code_changed.disconnect(self._colour_tokens)
         session.palette_changed.disconnect(self._on_palette)
@@ -123,7 +126,7 @@ class SessionLayers:
         self._colour_rois()
 
     def _colour_rois(self) -> None:
-        """Outline the selected neurons in the colours of their traces."""
+        """Outline the selected neurons in the colours of their traces, a marked one white."""
         rois, recording = self.find(ROIS), self._session.recording
         if rois is None or recording is None or recording.footprints is None:
             return
@@ -136,9 +139,11 @@ class SessionLayers:
         for position, neuron in enumerate(self._session.selection):
             red, green, blue = neuron_colour(position)
             colours[int(labels[neuron])] = (red / 255, green / 255, blue / 255, 1.0)
+        if self._session.marked is not None:
+            colours[int(labels[self._session.marked])] = _MARKED
         rois.colormap = DirectLabelColormap(color_dict=colours)
-        if self._session.selection:
-            rois.selected_label = int(labels[self._session.selection[-1]])
+        if self._session.pointed_at is not None:
+            rois.selected_label = int(labels[self._session.pointed_at])
 
     def _on_palette(self) -> None:
         """Draw what is there in the colours that are set now."""

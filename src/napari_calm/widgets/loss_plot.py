@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 import pyqtgraph as pg
 from qtpy.QtCore import QSize, Qt
+from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QSizePolicy
 
 from .drawing_pen import drawing_pen, follow_letters
@@ -12,10 +14,20 @@ from .palette import neuron_colour
 from .theme import ThemeColours
 
 HEIGHT_PX = 110
+_RAW_ALPHA = 50
+# The training loss is drawn as the median of so many parts of the curve, and as it is.
+_PARTS = 40
+_LEAST_WIDTH = 5  # steps of such a part
+_SHOWN_PERCENT = (2, 95)
+_WARM_UP = 0.1  # of the curve
+_LEAST_CURVE = 30  # steps of one that is taken to have a warm-up
 
 
 class LossPlot(pg.PlotWidget):
-    """Training loss thin, validation loss thick, the model before the fit dashed."""
+    """Training loss thin, validation loss thick, the model before the fit dashed.
+
+    Single training steps are faint: what a batch holds matters more than the step does.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -25,9 +37,10 @@ class LossPlot(pg.PlotWidget):
         self.hideButtons()
         follow_letters(self)
         self.training = pg.PlotDataItem()
+        self.smoothed = pg.PlotDataItem()
         self.validation = pg.PlotDataItem()
         self.zero_shot = pg.InfiniteLine(angle=0)
-        for item in (self.training, self.validation, self.zero_shot):
+        for item in (self.training, self.smoothed, self.validation, self.zero_shot):
             self.addItem(item)
         self.zero_shot.hide()
 
@@ -42,7 +55,10 @@ class LossPlot(pg.PlotWidget):
             axis = self.getAxis(name)
             axis.setTextPen(colours.text)
             axis.setPen(colours.muted)
-        self.training.setPen(drawing_pen(colours.text, width=1))
+        faint = QColor(colours.text)
+        faint.setAlpha(_RAW_ALPHA)
+        self.training.setPen(drawing_pen(faint, width=1))
+        self.smoothed.setPen(drawing_pen(colours.text, width=1.5))
         self.validation.setPen(drawing_pen(neuron_colour(1), width=3))
         self.zero_shot.setPen(drawing_pen(colours.text, width=1, style=Qt.PenStyle.DashLine))
 
@@ -51,7 +67,8 @@ class LossPlot(pg.PlotWidget):
     ) -> None:
         """Draw the rows of a learning curve; a validation at step 0 is the dashed level.
 
-        Spikes of the training loss reach out of the picture, so that the rest can be seen.
+        What is seen is how the losses go once they have come down: single spikes and the
+        first steps reach out of the picture.
 
         Parameters
         ----------
@@ -60,16 +77,44 @@ class LossPlot(pg.PlotWidget):
         validation : str
             What is drawn thick.
         """
-        shown = []
-        for item, key in ((self.training, "loss"), (self.validation, validation)):
-            rows = [row for row in curve if key in row]
-            losses = [row[key] for row in rows]
-            item.setData([row["step"] for row in rows], losses)
-            if losses:
-                shown += [min(losses), np.percentile(losses, 95), losses[-1]]
-        before = [row[validation] for row in curve if row["step"] == 0]
-        self.zero_shot.setVisible(bool(before))
-        if before:
-            self.zero_shot.setValue(before[0])
-        if shown:
-            self.setYRange(min(shown), max(shown))
+        steps, losses = _series(curve, "loss")
+        running = running_median(losses)
+        self.training.setData(steps, losses)
+        self.smoothed.setData(steps, running)
+        judged_steps, judged = _series(curve, validation)
+        self.validation.setData(judged_steps, judged)
+        before = judged[judged_steps == 0]
+        self.zero_shot.setVisible(bool(before.size))
+        if before.size:
+            self.zero_shot.setValue(float(before[0]))
+        shown = [
+            before,
+            *(_settled(*each) for each in ((steps, running), (judged_steps, judged))),
+        ]
+        values = np.concatenate(shown)
+        values = values[np.isfinite(values)]
+        if values.size:
+            self.setYRange(values.min(), values.max())
+
+
+def running_median(losses: np.ndarray) -> np.ndarray:
+    """Return the median of each loss and its neighbours, a fortieth of the curve together."""
+    width = max(1, min(_LEAST_WIDTH, len(losses) // _LEAST_WIDTH), len(losses) // _PARTS)
+    centred = pd.Series(losses).rolling(width, min_periods=1, center=True)
+    return np.asarray(centred.median(), float)
+
+
+def _series(curve: Sequence[dict[str, float]], key: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return at which steps something was measured, and what."""
+    rows = [row for row in curve if key in row]
+    return (
+        np.array([row["step"] for row in rows], float),
+        np.array([row[key] for row in rows], float),
+    )
+
+
+def _settled(steps: np.ndarray, losses: np.ndarray) -> np.ndarray:
+    """Return the losses after the warm-up, of a curve that is long enough to have one."""
+    if not len(steps) or steps[-1] < _LEAST_CURVE:
+        return losses
+    return losses[steps >= _WARM_UP * steps[-1]]

@@ -7,7 +7,8 @@ from .palette import cluster_colours
 from .session import Session
 from .session_view import LEAST_HEIGHT_PX, SessionView
 from .theme import ThemeColours
-from .trace_plot import Picture, Row, TracePlot
+from .trace_plot import TracePlot
+from .trace_rows import Picture, Row
 
 _EMPTY_HINT = "No clusters yet: press Cluster in the CalM panel."
 _FIRST_VIEW_S = 120.0
@@ -22,8 +23,8 @@ class MeanTracesView(SessionView):
         self.plot = TracePlot(unit="z")
         self.plot.setMinimumHeight(LEAST_HEIGHT_PX)
         self.plot.setToolTip(
-            "Click or drag to move in time, turn the wheel to zoom, drag with the middle "
-            "button to shift."
+            "Click or drag to move in time, turn the wheel to zoom, with Shift to scroll rows, "
+            "with Ctrl to make them taller, drag with the middle button to shift."
         )
         self.plot.sought.connect(self.seek_soon)
         layout = QVBoxLayout(self)

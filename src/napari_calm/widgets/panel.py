@@ -132,6 +132,7 @@ class CalmPanel(DockContent):
             find=self.find_neuron,
             leave=self._leave,
             help_here=self.show_help_here,
+            page=self._page_traces,
         )
         self._sections = (
             self.recording,
@@ -220,6 +221,10 @@ class CalmPanel(DockContent):
             dock.show()
             dock.raise_()
             self.traces.find.setFocus()
+
+    def _page_traces(self, way: int) -> None:
+        if self.traces is not None and TRACES_DOCK in self._viewer.window.dock_widgets:
+            self.traces.plot.page(way)
 
     def _keyed_buttons(self) -> dict:
         return {

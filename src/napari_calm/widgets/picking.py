@@ -92,7 +92,7 @@ class RoiPicking:
             return
         labels = session.recording.footprints.label_values
         neurons = np.flatnonzero(labels == layer.selected_label)
-        if neurons.size and int(neurons[0]) != (session.selection or (-1,))[-1]:
+        if neurons.size and int(neurons[0]) != session.pointed_at:
             session.select((int(neurons[0]),))
 
 

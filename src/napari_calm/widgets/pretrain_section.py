@@ -20,13 +20,13 @@ _MOST_LOOKS = 240
 _STAGES = {
     "tokenizer": (
         "validation_unexplained",
-        "Stage 1 of 2, tokenizer: thin the training loss, thick the share of the validation "
-        "part that its tokens leave unexplained.",
+        "Stage 1 of 2, tokenizer: thin the training loss (faint: every step), thick the share "
+        "of the validation part that its tokens leave unexplained.",
     ),
     "dynamics": (
         "validation_loss",
-        "Stage 2 of 2, dynamics and forecast: thin the training loss, thick the validation "
-        "loss. Its best weights are kept.",
+        "Stage 2 of 2, dynamics and forecast: thin the training loss (faint: every step), "
+        "thick the validation loss. Its best weights are kept.",
     ),
 }
 

@@ -2,13 +2,13 @@
 
 from qtpy.QtWidgets import QVBoxLayout
 
-from .job import Ending, Job, JobReport
 from .raster_plot import RasterPlot
 from .row_sorting import RowSorting
 from .session import Session
 from .session_view import SessionView
+from .shared_levels import levels_of
 from .theme import ThemeColours
-from .trace_levels import HIGH_Z, LOW_Z, trace_levels_steps
+from .trace_levels import HIGH_Z, LOW_Z
 
 _EMPTY_HINT = "No traces yet: extract them, or open a suite2p folder."
 _USE_HINT = (
@@ -24,11 +24,10 @@ class RasterView(SessionView):
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self._levels = None
-        self._levels_of = None
         self._shown_levels = None
-        # A job of its own: it is short, needs no model, and must not hold up the panel.
-        self._preparing = Job(self)
-        self._preparing.ended.connect(self._on_prepared)
+        self._shared = levels_of(session)
+        self._shared.ready.connect(self.redraw_soon)
+        self._shared.failed.connect(self._on_failed)
         self.sorting = self.controls = RowSorting(session)
         self.sorting.changed.connect(self.redraw_soon)
         self.plot = RasterPlot()
@@ -54,7 +53,9 @@ class RasterView(SessionView):
         """Stop following the session."""
         super().release()
         self._session.selection_changed.disconnect(self._on_selection)
-        self._preparing.abandon()
+        self._shared.ready.disconnect(self.redraw_soon)
+        self._shared.failed.disconnect(self._on_failed)
+        self._shared.leave(self)
         self.sorting.release()
         self._levels = self._shown_levels = None
 
@@ -65,15 +66,17 @@ class RasterView(SessionView):
     def refresh(self) -> None:
         """Draw the rows, or prepare the traces first."""
         recording = self._session.recording
-        if recording is None or self._levels_of is not recording.traces:
-            self.plot.clear_rows()
-            self._levels = self._shown_levels = self._levels_of = None
-            self._preparing.abandon()
-            self.tell(_EMPTY_HINT)
-            if recording is not None:
-                self._prepare(recording.traces)
-            return
+        before = self._levels
+        if recording is None:
+            self._shared.leave(self)
+            self._levels = None
+        else:
+            self._levels = self._shared.want(self, recording.traces)
         if self._levels is None:
+            if before is not None or recording is None:
+                self.plot.clear_rows()
+            self._shown_levels = None
+            self.tell(_EMPTY_HINT if recording is None else "Preparing the traces ...")
             return
         self.sorting.offer()
         rows, order = self.sorting.rows()
@@ -88,23 +91,8 @@ class RasterView(SessionView):
         """Draw the cursor."""
         self.plot.move_cursor(time_s)
 
-    def _prepare(self, traces) -> None:
-        self._levels_of = traces
-        self.tell("Preparing the traces ...")
-
-        def on_done(levels) -> None:
-            if self._levels_of is levels.traces:
-                self._levels = levels
-                self.redraw_soon()
-
-        self._preparing.start(
-            trace_levels_steps(traces), title="Prepare the raster", on_done=on_done
-        )
-
-    def _on_prepared(self, report: JobReport) -> None:
-        if report.ending is not Ending.DONE:
-            self._levels_of = None
-            self.tell(f"The traces could not be prepared: {report.message}")
+    def _on_failed(self, why: str) -> None:
+        self.tell(f"The traces could not be prepared: {why}")
 
     def _on_selection(self) -> None:
         if self.isVisible() and not self._is_stale and self._shown_levels is not None:

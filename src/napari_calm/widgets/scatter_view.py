@@ -5,10 +5,10 @@ from qtpy.QtWidgets import QLabel, QVBoxLayout
 from .colouring import Colouring, colouring_of
 from .embedding_plot import EmbeddingPlot
 from .mini_trace import Glimpse, MiniTrace, extremes_around
+from .selected_rows import neuron_name
 from .session import Session
 from .session_view import SessionView
 from .theme import ThemeColours
-from .trace_panel import neuron_name
 
 _EMPTY_HINT = "No embedding yet: press Cluster in the CalM panel."
 _USE_HINT = (

@@ -40,6 +40,8 @@ class Session(ExploredResults, AcceptedCells, MadeWith):
         The recording has other behaviour or trials; its traces are the same.
     selection_changed
         Without arguments; `selection` holds neuron indices.
+    marked_changed
+        Another of the selected neurons is looked at closely, or none.
     time_changed
         The view has moved to `time_s`.
     palette_changed
@@ -53,6 +55,7 @@ class Session(ExploredResults, AcceptedCells, MadeWith):
     adaptation_changed = Signal()
     behaviour_changed = Signal()
     selection_changed = Signal()
+    marked_changed = Signal()
     time_changed = Signal()
     palette_changed = Signal()
 
@@ -71,6 +74,7 @@ class Session(ExploredResults, AcceptedCells, MadeWith):
         self._in_use: NeuronsInUse | None = None
         self._uses_adaptation = False
         self._selection: tuple[int, ...] = ()
+        self._marked: int | None = None
         self._time_s = 0.0
 
     @property
@@ -192,6 +196,18 @@ class Session(ExploredResults, AcceptedCells, MadeWith):
         return self._selection
 
     @property
+    def marked(self) -> int | None:
+        """The one of the selected neurons that is looked at closely; None for none."""
+        return self._marked
+
+    @property
+    def pointed_at(self) -> int | None:
+        """The neuron that napari's own choice of one shows: marked, or selected last."""
+        if self._marked is not None or not self._selection:
+            return self._marked
+        return self._selection[-1]
+
+    @property
     def time_s(self) -> float:
         """The moment looked at, in seconds from the recording's first frame."""
         return self._time_s
@@ -209,6 +225,7 @@ class Session(ExploredResults, AcceptedCells, MadeWith):
         self._pixel_size_um = pixel_size_um
         self._tokens = self._forecast = self._skill = None
         self._selection = () if recording is None else most_active(recording)
+        self._marked = None
         self._forget_explored()
         self._forget_how()
         self.set_code(None)
@@ -302,7 +319,12 @@ class Session(ExploredResults, AcceptedCells, MadeWith):
         chosen = tuple(dict.fromkeys(n for n in neurons if 0 <= n < count))
         if chosen != self._selection:
             self._selection = chosen
+            was_marked, self._marked = self._marked, None
+            if was_marked in chosen:
+                self._marked = was_marked
             self.selection_changed.emit()
+            if self._marked != was_marked:
+                self.marked_changed.emit()
 
     def toggle(self, neuron: int) -> None:
         """Add `neuron` to the selection, or take it out."""
@@ -310,6 +332,14 @@ class Session(ExploredResults, AcceptedCells, MadeWith):
             self.select(tuple(n for n in self._selection if n != neuron))
         else:
             self.select((*self._selection, neuron))
+
+    def mark(self, neuron: int | None) -> None:
+        """Look closely at one of the selected neurons; None for none of them."""
+        if neuron not in self._selection:
+            neuron = None
+        if neuron != self._marked:
+            self._marked = neuron
+            self.marked_changed.emit()
 
     def seek(self, time_s: float) -> None:
         """Look at the moment `time_s`."""

@@ -29,6 +29,8 @@ class Shortcuts:
         Leaves what is going on, or the selection.
     help_here : callable
         Shows the help of where the user is.
+    page : callable
+        Scrolls the traces by a view, down (1) or up (-1).
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class Shortcuts:
         find: Callable,
         leave: Callable,
         help_here: Callable,
+        page: Callable[[int], object],
     ) -> None:
         self._viewer, self._session = viewer, session
         self.all = [
@@ -51,6 +54,8 @@ class Shortcuts:
             Shortcut("R", "R", "reject the selected neurons", lambda: self._judge(False)),
             Shortcut("Escape", "Esc", "end the tour, or select nothing", leave),
             Shortcut("Control-F", "Ctrl+F", "find ROIs by number", find),
+            Shortcut("PageDown", "Page Down", "scroll the traces down", lambda: page(1)),
+            Shortcut("PageUp", "Page Up", "scroll the traces up", lambda: page(-1)),
             Shortcut("F1", "F1", "help on where you are", help_here),
             *(
                 Shortcut(key, written, told, button.click)
@@ -71,6 +76,9 @@ class Shortcuts:
             ("Click", "select an ROI; again for one below it"),
             ("Shift+click", "add an ROI, or take it out"),
             ("Ctrl+drag", "lasso; with Shift it adds"),
+            ("Click in the traces", "move in time and mark the neuron; Shift takes it out"),
+            ("Wheel in the traces", "zoom in time; with Shift scroll, with Ctrl taller rows"),
+            ("+, -, 0 in the traces", "taller rows, lower ones, all of them"),
         )
         rows = [*mouse, *((each.written, each.told) for each in self.all)]
         return "<table>{}</table>".format(

@@ -1,28 +1,30 @@
 """The dock below the canvas: traces of the selected neurons and what is forecast of them."""
 
-import numpy as np
 from qtpy.QtCore import QSize, QTimer
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout
 
-from .bands import NO_BAND, Band, band_names, band_of
+from .bands import NO_BAND, band_names, band_of
 from .dock_content import DockContent
 from .eliding import ElidingCombo
 from .find_neuron import FindNeuron
-from .layers import forecast_error
-from .palette import neuron_colour, token_colours
+from .row_buttons import RowButtons
+from .selected_rows import has_bands, picture_of
 from .session import Session, session_of
+from .shared_levels import levels_of
 from .theme import theme_colours
-from .trace_plot import Fan, Picture, Row, Strip, TracePlot
+from .trace_levels import HIGH_Z, LOW_Z
+from .trace_plot import TracePlot
 
-MOST_ROWS = 60
 _SCRUB_INTERVAL_MS = 30
 _FIRST_VIEW_S = 120.0
 _EMPTY_HINT = "No traces yet: extract them from a movie and its ROIs, or open a suite2p folder."
 _USE_HINT = (
-    "Click or drag to move in time, turn the wheel to zoom (with Ctrl: rows), drag with the "
-    "middle button to shift. Click ROIs on the movie to choose which traces are shown; Shift "
-    "adds."
+    "Click or drag to move in time; the clicked row is marked, and its ROI white on the movie. "
+    "Shift+click takes a row out. Turn the wheel to zoom in time, with Shift to scroll rows, "
+    "with Ctrl to make them taller; drag with the middle button to shift. Click ROIs on the "
+    "movie to choose which traces are shown; Shift adds."
 )
+_SEPARATOR = "&nbsp;&nbsp;|&nbsp;&nbsp;"
 
 
 class TracePanel(DockContent):
@@ -41,11 +43,16 @@ class TracePanel(DockContent):
         self._sought_s: float | None = None
         self.plot = TracePlot()
         self.plot.sought.connect(self._on_sought)
-        self.plot.detail_changed.connect(self._say_legend)
+        self.plot.row_clicked.connect(self._on_row)
+        self.plot.rows_changed.connect(self._on_rows)
         self.plot.setToolTip(_USE_HINT)
         self.legend = QLabel()
         self.legend.setWordWrap(True)
+        self.rows = RowButtons(self.plot)
         self.find = FindNeuron(viewer, self._session)
+        self._levels = levels_of(self._session)
+        # What was selected when it was drawn last.
+        self._shown: tuple[int, ...] = ()
         self.band = ElidingCombo(objectName="calm_band")
         self.band.setMaximumWidth(150)
         self.band.setToolTip("A behaviour or trial column as a band under the traces.")
@@ -63,6 +70,7 @@ class TracePanel(DockContent):
         layout.setSpacing(2)
         top = QHBoxLayout()
         top.addWidget(self.legend, 1)
+        top.addWidget(self.rows)
         top.addWidget(self.band)
         top.addWidget(self.find)
         layout.addLayout(top)
@@ -83,7 +91,9 @@ class TracePanel(DockContent):
         session.selection_changed.connect(self._redraw_soon)
         session.accepted_changed.connect(self._redraw_soon)
         session.palette_changed.connect(self._redraw_soon)
+        session.marked_changed.connect(self._on_marked)
         session.time_changed.connect(self._on_time)
+        self._levels.ready.connect(self._take_levels)
         self._viewer.events.theme.connect(self._on_theme)
 
     def release(self) -> None:
@@ -97,7 +107,10 @@ class TracePanel(DockContent):
         session.selection_changed.disconnect(self._redraw_soon)
         session.accepted_changed.disconnect(self._redraw_soon)
         session.palette_changed.disconnect(self._redraw_soon)
+        session.marked_changed.disconnect(self._on_marked)
         session.time_changed.disconnect(self._on_time)
+        self._levels.ready.disconnect(self._take_levels)
+        self._levels.leave(self)
         self._viewer.events.theme.disconnect(self._on_theme)
         self._scrub.stop()
         self._redraw.stop()
@@ -183,108 +196,65 @@ class TracePanel(DockContent):
         picture = picture_of(self._session, band_of(self._session, self.band.currentText()))
         self.plot.show_picture(picture, view_s)
         self._needs_framing = False
+        before, self._shown = self._shown, self._session.selection
+        if before and len(self._shown) > len(before) and self._shown[: len(before)] == before:
+            # What was added comes into view.
+            self.plot.reveal(len(self._shown) - 1)
+        self._on_marked()
+        self._on_rows()
+
+    def _on_row(self, row: int, adding: bool) -> None:
+        """Mark the neuron of a clicked row or, with Shift, take it out."""
+        neuron = self._shown[row]
+        if adding:
+            self._session.toggle(neuron)
+        else:
+            self._session.mark(neuron)
+
+    def _on_marked(self) -> None:
+        if not self._is_stale and self._shown == self._session.selection:
+            marked = self._session.marked
+            self.plot.mark(None if marked is None else self._shown.index(marked))
+
+    def _on_rows(self) -> None:
+        """Say what is in view, and see to it that low rows can be drawn."""
+        self._take_levels()
+        self.rows.refresh()
         self._say_legend()
+
+    def _take_levels(self) -> None:
+        recording = self._session.recording
+        if recording is None:
+            self._levels.leave(self)
+            self.plot.set_levels(None)
+        elif self.plot.is_heat:
+            self.plot.set_levels(self._levels.want(self, recording.traces))
 
     def _say_legend(self) -> None:
         empty = self._session.recording is None
         self.legend.setText(_EMPTY_HINT if empty else self._legend_text())
 
     def _legend_text(self) -> str:
-        text = self._colours.text
+        text, plot, forecast = self._colours.text, self.plot, self._session.forecast
         if not self._session.selection:
             return "Nothing is selected: click an ROI on the movie, or find it by its number."
-        parts = [f"<b style='color:{text}'>dF/F</b> of the selected ROIs"]
-        shown, chosen = (
-            min(len(self._session.selection), MOST_ROWS),
-            len(self._session.selection),
-        )
-        if chosen > shown:
-            parts.append(f"first {shown} of {chosen} selected")
-        if self._session.forecast is not None:
-            detailed = self.plot.is_detailed
-            has = detailed and has_bands(self._session.forecast)
-            bands = ", 50 % and 90 % bands" if has else ""
-            of = "" if self._session.forecast.smoothing_alpha == 1 else " of the smoothed trace"
-            parts.append(
-                f"<b style='color:{text}'>&#9473;</b> {self._session.forecast_kind} forecast: "
-                f"mean{of}{bands}"
-            )
-            parts.append(f"<b style='color:{text}'>&#9478;</b> forecast starts")
-            is_known = self._session.forecast.start_frame < self._session.recording.n_frames
-            if is_known and detailed:
+        start = f"<b style='color:{text}'>&#9478;</b> its start"
+        if plot.is_heat:
+            started = start.replace("its start", "forecast starts")
+            shown = f"z-scored <b style='color:{text}'>dF/F</b> ({LOW_Z:g} to {HIGH_Z:g})"
+            told = "rows are too low for lines; Ctrl+wheel: taller"
+            return _SEPARATOR.join([shown, *([started] if forecast is not None else []), told])
+        parts = [f"<b style='color:{text}'>dF/F</b>"]
+        if forecast is not None:
+            bands = ", 50 % and 90 % bands" if plot.is_detailed and has_bands(forecast) else ""
+            of = "" if forecast.smoothing_alpha == 1 else " of the smoothed trace"
+            kind = self._session.forecast_kind
+            line = f"<b style='color:{text}'>&#9473;</b>"
+            parts += [f"{line} {kind} forecast: mean{of}{bands}", start]
+            if forecast.start_frame < self._session.recording.n_frames and plot.is_detailed:
                 parts.append(f"<span style='color:{text}'>&#9601;</span> its error")
-        if self._session.tokens is not None and self.plot.is_detailed:
+        if self._session.tokens is not None and plot.is_detailed:
             parts.append("strips: tokens")
-        if shown and not self.plot.is_detailed:
-            parts.append("Ctrl+wheel: fewer rows, in detail")
-        return "&nbsp;&nbsp;|&nbsp;&nbsp;".join(parts)
-
-
-def picture_of(session: Session, band: Band | None = None) -> Picture:
-    """Return what the trace panel shows of `session`, with a band under it."""
-    recording, forecast, tokens = session.recording, session.forecast, session.tokens
-    if recording is None:
-        return Picture()
-    rate_hz = recording.frame_rate_hz
-    time_s = np.arange(recording.n_frames) / rate_hz
-    end_s = recording.duration_s
-    if forecast is not None:
-        end_s = max(end_s, (forecast.start_frame + forecast.horizon_frames) / rate_hz)
-    rows, errors = [], {}
-    shown = session.selection[:MOST_ROWS]
-    if forecast is not None and forecast.start_frame < recording.n_frames:
-        found = forecast_error(recording.traces, forecast, list(shown))
-        errors = dict(zip(shown, found, strict=True))
-    for position, neuron in enumerate(shown):
-
-        def has(result, neuron: int = neuron) -> bool:
-            return result is not None and bool(result.known[neuron])
-
-        rows.append(
-            Row(
-                name=_row_name(session, neuron),
-                colour=neuron_colour(position),
-                time_s=time_s,
-                trace=recording.traces[neuron],
-                fan=fan_of(forecast, neuron, errors.get(neuron)) if has(forecast) else None,
-                strip=strip_of(tokens, neuron) if has(tokens) else None,
-            )
-        )
-    return Picture(rows, None if forecast is None else forecast.start_s, end_s, band)
-
-
-def neuron_name(session: Session, neuron: int) -> str:
-    """Return what a neuron is called: its ROI's number, or its own."""
-    footprints = session.recording.footprints
-    return f"cell {neuron}" if footprints is None else f"ROI {footprints.label_values[neuron]}"
-
-
-def _row_name(session: Session, neuron: int) -> str:
-    """Return what a row is called, and why it may lack what others have."""
-    made = [each.known[neuron] for each in (session.forecast, session.tokens) if each]
-    name = neuron_name(session, neuron)
-    if made and not any(made):
-        return f"{name} (not computed)"
-    return name if session.accepted[neuron] else f"{name} (rejected)"
-
-
-def has_bands(forecast) -> bool:
-    """Tell whether a forecast is uncertain, as all are but a single trajectory's."""
-    return bool((forecast.quantiles[-1] > forecast.quantiles[0]).any())
-
-
-def fan_of(forecast, neuron: int, error: np.ndarray | None = None) -> Fan:
-    """Return mean and, where there are any, bands of one neuron, with its error if known."""
-    frames = forecast.start_frame + np.arange(forecast.horizon_frames)
-    bands: list = [None, None]
-    if has_bands(forecast):
-        for number, (low, high) in enumerate(((0.05, 0.95), (0.25, 0.75))):
-            edges = [int(np.argmin(abs(forecast.quantile_levels - q))) for q in (low, high)]
-            bands[number] = tuple(forecast.quantiles[edge, neuron] for edge in edges)
-    return Fan(frames / forecast.frame_rate_hz, forecast.mean[neuron], *bands, error)
-
-
-def strip_of(tokens, neuron: int) -> Strip:
-    """Return the tokens of one neuron in the colours of the token map."""
-    colours = (token_colours(tokens.n_codes)[tokens.tokens[neuron]] * 255).astype(np.uint8)
-    return Strip(tokens.start_s, tokens.token_duration_s, colours)
+        if not plot.is_detailed:
+            parts.append("Ctrl+wheel: taller rows, in detail")
+        return _SEPARATOR.join(parts)

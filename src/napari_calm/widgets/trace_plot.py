@@ -1,84 +1,36 @@
-"""The drawing of stacked traces, forecast fans and token strips."""
-
-from dataclasses import dataclass, field
+"""The drawing of stacked traces, forecast fans and token strips; any number of rows."""
 
 import numpy as np
 import pyqtgraph as pg
-from qtpy.QtCore import Qt, QTimer, Signal
+from qtpy.QtCore import QPointF, QRect, Qt, QTimer, Signal
 from qtpy.QtWidgets import QSizePolicy
 
 from .bands import Band
 from .drawing_pen import drawing_pen, follow_letters
-from .palette import is_faint
 from .row_axis import RowAxis
-from .seeking_box import SeekingBox
+from .row_items import DETAIL_PX, RowItems, fill_of, is_heat
+from .row_keys import window_after
+from .row_scroll import WIDTH_PX, RowScroll
+from .row_window import RowWindow
+from .rows_box import RowsBox
+from .scale_bar import ScaleBar
+from .stacked_parts import StackedStrip
 from .theme import ThemeColours
 from .time_axis import TimeAxis
-from .trace_stack import StackedLine, TraceStack
+from .trace_levels import TraceLevels
+from .trace_rows import Picture, typical_height, visible_part
 
-_STRIP_HEIGHT = 0.10  # of a trace's slot
-_ERROR_BASE = 0.15  # below a trace's zero, of its slot: above the strip
-_BAND_HEIGHT = 0.3
-_SLOT_FILL = 1.25  # slot height over the height of the middle trace
-# Rows of fewer pixels have no bands and tokens, and traces reach over their neighbours.
-_DETAIL_PX = 14.0
-_STAYS = 0.75
-_CROWDED_FILL = 0.4
-_CROWDED_ALPHA = 110
-_LEAST_BAND = 0.03  # of all rows
+_BAND_PX, _BAND_GAP_PX = 9.0, 4.0
+# Room above the first row: for its peaks, in rows, and for half its name.
+_MOST_HEAD, _MOST_CROWDED_HEAD = 1.5, 3.0
+_NAME_PX = 7.0
+_GREY = "#808080"
 _RESCALE_AFTER_MS = 200
 _RESCALE_RATIO = 1.3
-# Frames that say how high a trace is.
-_MOST_SCALED_FRAMES = 2000
-
-
-@dataclass(frozen=True)
-class Fan:
-    """A forecast of one neuron, dF/F at `time_s`.
-
-    `error` is how far its mean was off, of the first frames, as many as were recorded.
-    """
-
-    time_s: np.ndarray
-    mean: np.ndarray
-    wide: tuple[np.ndarray, np.ndarray] | None = None
-    narrow: tuple[np.ndarray, np.ndarray] | None = None
-    error: np.ndarray | None = None
-
-
-@dataclass(frozen=True)
-class Strip:
-    """The tokens of one neuron as colours, (tokens, 4) uint8, from `start_s` on."""
-
-    start_s: float
-    duration_s: float
-    colours: np.ndarray
-
-
-@dataclass(frozen=True)
-class Row:
-    """One neuron of the stack: its name, colour and trace (dF/F at `time_s`)."""
-
-    name: str
-    colour: tuple[int, int, int]
-    time_s: np.ndarray
-    trace: np.ndarray
-    fan: Fan | None = None
-    strip: Strip | None = None
-
-
-@dataclass(frozen=True)
-class Picture:
-    """All that the plot shows."""
-
-    rows: list[Row] = field(default_factory=list)
-    start_s: float | None = None
-    end_s: float = 1.0
-    band: Band | None = None
 
 
 class TracePlot(pg.PlotWidget):
-    """Traces stacked on one time axis, all with the same scale.
+    """Traces stacked on one time axis, all with the same scale; rows in view are drawn.
 
     Parameters
     ----------
@@ -89,43 +41,111 @@ class TracePlot(pg.PlotWidget):
     -------
     sought : float
         Seconds; the user clicked or dragged there.
-    detail_changed
-        Rows are tall enough for bands, error and tokens now, or not any more.
+    row_clicked : int, bool
+        The user clicked a row; whether Shift was held.
+    rows_changed
+        Other rows are in view, or they are drawn in another way: with bands, error and tokens,
+        as lines alone, or as shades.
     """
 
     sought = Signal(float)
-    detail_changed = Signal()
+    row_clicked = Signal(int, bool)
+    rows_changed = Signal()
 
     def __init__(self, *, unit: str = "dF/F") -> None:
-        self._unit = unit
-        self._box = SeekingBox(zooms_y=True)
+        self._box = RowsBox()
         self._names = RowAxis()
         super().__init__(
             viewBox=self._box, axisItems={"left": self._names, "bottom": TimeAxis()}
         )
-        self._box.sought.connect(self.sought)
         self._colours: ThemeColours | None = None
         self._picture = Picture()
-        self._scale_bar_dff = 1.0
+        self._levels: TraceLevels | None = None
+        self._window = RowWindow()
+        self._marked: int | None = None
+        # Height of the middle trace, in the traces' unit.
+        self._typical = 1.0
+        self._told: tuple = ()
         self.setMinimumHeight(110)
         # The plot's own wish of 480 pixels would leave little of the canvas.
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
         self.hideButtons()
-        self.stack = TraceStack()
+        # Room for the scroll bar.
+        self.plotItem.layout.setContentsMargins(1, 1, WIDTH_PX + 1, 1)
+        self._items = RowItems()
+        self.stack, self.heat = self._items.stack, self._items.heat
         follow_letters(self)
         self._cursor = pg.InfiniteLine(angle=90, movable=False)
-        self._scale_bar = pg.PlotDataItem()
-        self._scale_text = pg.TextItem(anchor=(1, 0.5))
-        self._slot = 1.0
-        self._heights: tuple[float, float] | None = None
-        self._is_crowded, self._is_detailed = False, True
-        self._box.sigXRangeChanged.connect(self._place_scale_bar)
-        self._rescale = QTimer(self)
-        self._rescale.setSingleShot(True)
-        self._rescale.setInterval(_RESCALE_AFTER_MS)
+        self._start = pg.InfiniteLine(angle=90, movable=False)
+        self._band: StackedStrip | None = None
+        self._scale_bar = ScaleBar(unit)
+        for item in (
+            self.heat,
+            self.stack,
+            self._start,
+            self._cursor,
+            *self._scale_bar.items,
+        ):
+            self.addItem(item, ignoreBounds=True)
+        self.scroll = RowScroll(self)
+        self._rescale = QTimer(self, singleShot=True, interval=_RESCALE_AFTER_MS)
         self._rescale.timeout.connect(self._fit_to_view)
-        self._box.sigRangeChanged.connect(self._rescale_soon)
-        self._box.sigResized.connect(self._rescale_soon)
+        # Of many turns of the wheel between two paintings, the last is drawn.
+        self._shade = QTimer(self, singleShot=True, interval=0)
+        self._shade.timeout.connect(self._draw_heat)
+        self._connect()
+
+    def _connect(self) -> None:
+        box = self._box
+        box.sought.connect(self.sought)
+        box.clicked.connect(self._on_click)
+        box.scrolled.connect(self._on_wheel)
+        box.dragged.connect(lambda px: self._show(self._window.scrolled(px / self.row_px)))
+        box.scaled.connect(lambda factor, y: self._show(self._window.scaled(factor, y)))
+        box.sigXRangeChanged.connect(self._on_time_range)
+        box.sigResized.connect(self._on_resized)
+        self.scroll.valueChanged.connect(self._on_scroll)
+
+    @property
+    def row_px(self) -> float:
+        """Height of a row, pixels."""
+        return self._window.row_px
+
+    @property
+    def n_rows(self) -> int:
+        """How many rows there are."""
+        return len(self._picture.rows)
+
+    @property
+    def rows_in_view(self) -> range:
+        """Rows that are seen, at least half of each."""
+        return self._window.in_view
+
+    @property
+    def shows_all_rows(self) -> bool:
+        """Whether no row is out of view."""
+        return self._window.shows_all
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether all rows are squeezed into the view, however many they are."""
+        return self._window.fits_all
+
+    @property
+    def is_detailed(self) -> bool:
+        """Whether bands, error and tokens are drawn."""
+        return self._items.is_detailed
+
+    @property
+    def is_heat(self) -> bool:
+        """Whether rows are so low that they are shades instead of lines."""
+        return is_heat(self._picture, self._window)
+
+    @property
+    def has_levels(self) -> bool:
+        """Whether shades are drawn from what was prepared, rather than from single values."""
+        heat = self._picture.heat
+        return bool(heat and self._levels and self._levels.traces is heat.traces)
 
     def set_colours(self, colours: ThemeColours) -> None:
         """Draw in the colours of napari's theme."""
@@ -135,60 +155,56 @@ class TracePlot(pg.PlotWidget):
             axis = self.getAxis(name)
             axis.setTextPen(colours.text)
             axis.setPen(colours.muted)
-        self._cursor.setPen(drawing_pen(colours.text, width=1.5))
-        self._scale_bar.setPen(drawing_pen(colours.text, width=2))
-        self._scale_text.setColor(colours.text)
+        self._scale_bar.set_colour(colours.text)
+        self.heat.set_colours(colours)
         self.show_picture(self._picture)
 
     def show_picture(self, picture: Picture, view_s: tuple[float, float] | None = None) -> None:
         """Draw `picture` in place of what is there, showing the time `view_s` if given.
 
-        Traces are scaled to what is in view. A zoom to some of the rows stays while there are
-        as many.
+        Traces are scaled to what is in view. Rows stay as tall as they are and, while there
+        are as many, scrolled to where they are.
         """
-        keeps_zoom = len(picture.rows) == len(self._picture.rows)
         self._picture = picture
-        self.clear()
+        if self._marked is not None and self._marked >= len(picture.rows):
+            self._marked = None
         self._box.setLimits(xMin=0, xMax=max(picture.end_s, 1e-3), minXRange=0.5)
         if view_s is not None:
             self.view_time(*view_s)
-        row_px = self._box.height() / max(1, len(picture.rows))
-        self._is_crowded = row_px < _DETAIL_PX
-        self._slot = slot = self._slot_in_view()
-        was_detailed, self._is_detailed = (
-            self.is_detailed,
-            self._has_room_for_detail(keeps_zoom),
-        )
-        if was_detailed != self.is_detailed:
-            self.detail_changed.emit()
-        names, lines = {}, []
-        for number, row in enumerate(picture.rows):
-            offset = (len(picture.rows) - 1 - number) * slot
-            names[offset] = row.name
-            self._draw_row(row, offset, slot)
-            lines += self._lines(row, offset)
-        self.stack.set_lines(lines)
-        self.addItem(self.stack, ignoreBounds=True)
-        low = -0.35 * slot
-        if picture.band is not None:
-            height = max(_BAND_HEIGHT * slot, _LEAST_BAND * len(picture.rows) * slot)
-            low -= height
-            self.addItem(_band_image(picture.band, low, 0.8 * height))
-            names[low + 0.4 * height] = picture.band.name
-        self._names.set_names(names)
+        self._start.setVisible(picture.start_s is not None)
         if picture.start_s is not None:
-            pen = drawing_pen(self._text_colour, width=1, style=Qt.PenStyle.DashLine)
-            self.addItem(pg.InfiniteLine(picture.start_s, angle=90, pen=pen))
-        for item in (self._cursor, self._scale_bar, self._scale_text):
-            self.addItem(item, ignoreBounds=True)
-        top = (len(picture.rows) - 0.2) * slot
-        if picture.rows:
-            first = _visible(picture.rows[0], self._box.viewRange()[0])
-            peak = (len(picture.rows) - 1) * slot + float(first.max())
-            top = max(top, min(peak, (len(picture.rows) + 0.5) * slot))
-        self._show_heights(low, top + 0.05 * slot, keeps_zoom)
-        self._scale_bar_dff = nice_length(slot * 0.5)
-        self._place_scale_bar()
+            self._start.setValue(picture.start_s)
+        self._names.set_names(len(picture.rows), lambda row: picture.rows[row].name)
+        self._scale_anew()
+
+    def set_levels(self, levels: TraceLevels | None) -> None:
+        """Take what rows of few pixels are drawn from quickly and exactly."""
+        if levels is not self._levels:
+            self._levels = levels
+            self._shade.start()
+
+    def mark(self, row: int | None) -> None:
+        """Mark the row that is looked at; None for none."""
+        if row != self._marked:
+            self._marked = row
+            self._names.set_marked(row)
+            self._draw_rows()
+
+    def reveal(self, row: int) -> None:
+        """Scroll as little as brings a row into view."""
+        self._show(self._window.revealing(row))
+
+    def fit_all(self, wanted: bool = True) -> None:
+        """Squeeze all rows into the view, or return to rows that can be read."""
+        self._show(self._window.fitted(wanted))
+
+    def make_taller(self, factor: float) -> None:
+        """Make rows taller, or, with a factor below 1, lower."""
+        self._show(self._window.scaled(factor))
+
+    def page(self, way: int) -> None:
+        """Scroll by a view, down (1) or up (-1)."""
+        self._show(self._window.paged(way))
 
     def move_cursor(self, time_s: float) -> None:
         """Draw the time cursor at `time_s`, moving the view along if it left it."""
@@ -202,138 +218,131 @@ class TracePlot(pg.PlotWidget):
         """Show the time from `start_s` to `stop_s`."""
         self._box.setXRange(start_s, stop_s, padding=0)
 
-    def _show_heights(self, low: float, high: float, keeps_zoom: bool) -> None:
-        """Show all from `low` to `high`, or as much of it as before."""
-        shown = np.array([0.0, 1.0])
-        if keeps_zoom and self._heights is not None:
-            before_low, before_high = self._heights
-            shown = np.array(self._box.viewRange()[1]) - before_low
-            shown = np.clip(shown / (before_high - before_low), 0, 1)
-        self._heights = low, high
-        self._box.setLimits(yMin=low, yMax=high, minYRange=self._slot)
-        self._box.setYRange(*(low + shown * (high - low)), padding=0)
+    def keyPressEvent(self, event) -> None:
+        """Scroll rows and change their height; what is no key for that goes to napari."""
+        window = window_after(self._window, event)
+        if window is None:
+            event.ignore()
+        else:
+            event.accept()
+            self._show(window)
 
-    def _slot_in_view(self) -> float:
-        fill = _CROWDED_FILL if self._is_crowded else _SLOT_FILL
-        return _slot_dff(self._picture.rows, self._box.viewRange()[0]) * fill
+    def _on_click(self, at: QPointF, adding: bool) -> None:
+        bottom, _ = self._window.range_y
+        row = self._window.row_at(at.y())
+        # Below the rows lies the band.
+        if row is not None and at.y() >= bottom:
+            self.row_clicked.emit(row, adding)
+
+    def _on_wheel(self, px: float) -> None:
+        # At least one row; low ones by as many as pass in so many pixels.
+        rows = px / self.row_px
+        self._show(self._window.scrolled(np.sign(rows) * max(1.0, abs(rows))))
+
+    def _on_scroll(self, _value: int) -> None:
+        self._show(self._window.scrolled(self.scroll.rows_above - self._window.above))
+
+    def _on_resized(self, *_box) -> None:
+        self._show(self._window)
+        self._rescale.start()
+
+    def _on_time_range(self, *_range) -> None:
+        self._place_scale_bar()
+        self._rescale.start()
+        if self.is_heat:
+            self._shade.start()
 
     @property
-    def is_detailed(self) -> bool:
-        """Whether bands, error and tokens are drawn."""
-        return self._is_detailed
+    def _free_px(self) -> float:
+        """Height of what is below the rows."""
+        return 0.0 if self._picture.band is None else _BAND_PX + _BAND_GAP_PX
 
-    def _has_room_for_detail(self, keeps_zoom: bool) -> bool:
-        """Tell whether rows are tall enough for bands and tokens, as far as they are zoomed."""
-        share = 1.0
-        if keeps_zoom and self._heights is not None:
-            low, high = self._heights
-            bottom, top = self._box.viewRange()[1]
-            share = (top - bottom) / (high - low)
-        rows = max(1, len(self._picture.rows))
-        # A legend of another length changes the height: that must not go back and forth.
-        least_px = _DETAIL_PX * (_STAYS if self._is_detailed else 1)
-        return self._box.height() / max(share * rows, 1e-9) >= least_px
+    def _show(self, window: RowWindow) -> None:
+        """Bring other rows into view, or make them taller."""
+        window = window.with_height(self._box.height() - self._free_px)
+        self._window = window = window.with_head(self._head(window.row_px))
+        bottom, top = window.range_y
+        free = self._free_px / window.row_px
+        self._box.setYRange(bottom - free, top, padding=0)
+        self._place_band(self._picture.band, bottom - free, free)
+        place = self._box.sceneBoundingRect().toRect()
+        self.scroll.show_window(
+            window, QRect(self.width() - WIDTH_PX, place.top(), WIDTH_PX, place.height())
+        )
+        self._draw_rows()
 
-    def _rescale_soon(self, *_view) -> None:
-        self._rescale.start()
+    @property
+    def _slot(self) -> float:
+        """Height of a row in the traces' unit; the traces of low rows overlap."""
+        return self._typical * fill_of(self.row_px)
+
+    def _head(self, row_px: float) -> float:
+        """Return how much room there should be above the first row's zero, in rows."""
+        if not self.n_rows:
+            return 0.0
+        first = visible_part(self._picture.rows[0], self._box.viewRange()[0])
+        peak = float(first.max()) / (self._typical * fill_of(row_px)) + 0.05
+        most = _MOST_HEAD if row_px >= DETAIL_PX else _MOST_CROWDED_HEAD
+        return max(_NAME_PX / row_px, min(peak, most))
+
+    def _place_band(self, band: Band | None, low: float, free: float) -> None:
+        """Lay the band below the rows, where `free` rows from `low` on are left for it."""
+        self._band = name = None
+        if band is not None:
+            height = free * _BAND_PX / self._free_px
+            part_s = band.duration_s / len(band.colours)
+            opaque = np.full((len(band.colours), 1), 255, np.uint8)
+            colours = np.hstack([band.colours[:, :3], opaque])
+            self._band = StackedStrip(0.0, part_s, colours, low, height)
+            name = (low + height / 2, band.name)
+        self._names.set_band(name)
+
+    def _scale_anew(self) -> None:
+        """Scale traces to what is in view."""
+        self._typical = typical_height(self._picture.rows, self._box.viewRange()[0])
+        self._show(self._window.with_rows(self.n_rows))
 
     def _fit_to_view(self) -> None:
         """Scale the traces anew if what came into view is much larger or smaller."""
-        ratio = self._slot_in_view() / self._slot
-        fits = 1 / _RESCALE_RATIO < ratio < _RESCALE_RATIO
-        fits &= self._has_room_for_detail(True) == self._is_detailed
-        if not fits and self.isVisible():
-            self.show_picture(self._picture)
-
-    @property
-    def _text_colour(self) -> str:
-        return self._colours.text if self._colours is not None else "#808080"
-
-    def _draw_row(self, row: Row, offset: float, slot: float) -> None:
-        if not self._is_detailed:
+        if not self.isVisible() or not self.n_rows:
             return
-        if row.strip is not None:
-            self.addItem(_strip_item(row.strip, offset - 0.26 * slot, _STRIP_HEIGHT * slot))
-        if row.fan is not None:
-            if row.fan.error is not None:
-                self.addItem(self._error_item(row.fan, offset - _ERROR_BASE * slot))
-            for band, alpha in ((row.fan.wide, 70), (row.fan.narrow, 110)):
-                if band is not None:
-                    self.addItem(_band_item(row.fan.time_s, band, offset, (*row.colour, alpha)))
+        typical = typical_height(self._picture.rows, self._box.viewRange()[0])
+        ratio = typical / self._typical
+        if not 1 / _RESCALE_RATIO < ratio < _RESCALE_RATIO:
+            self._scale_anew()
 
-    def _lines(self, row: Row, offset: float) -> list[StackedLine]:
-        faint = self._colours is not None and is_faint(row.colour, self._colours.background)
-        halo = self._colours.muted if faint else ""
-        lines = [StackedLine(row.time_s, row.trace, offset, row.colour, halo=halo)]
-        if row.fan is not None:
-            fan = row.fan
-            colour, width_px = self._text_colour, 2.0
-            if not self._is_detailed:
-                colour, width_px = colour.replace("#", f"#{_CROWDED_ALPHA:02x}"), 1.0
-            lines.append(StackedLine(fan.time_s, fan.mean, offset, colour, width_px))
-        return lines
-
-    def _error_item(self, fan: Fan, base: float) -> pg.PlotDataItem:
-        """Return the error as a filled line that stands on `base`, in the traces' scale."""
-        fill = pg.mkColor(self._text_colour)
-        fill.setAlpha(90)
-        return pg.PlotDataItem(
-            fan.time_s[: len(fan.error)],
-            fan.error + base,
-            pen=drawing_pen(fill, width=1),
-            fillLevel=base,
-            brush=fill,
+    def _draw_rows(self) -> None:
+        """Draw the rows in view in the way that their height allows."""
+        self._items.draw_lines(
+            self._picture,
+            self._window,
+            self._slot,
+            self._colours,
+            marked=self._marked,
+            band=self._band,
+            free_px=self._free_px,
         )
+        heat = self.is_heat
+        line = _GREY if self._colours is None else self._colours.text
+        if heat:
+            self._shade.start()
+            # Lines of the text's colour are lost where shades are bright.
+            line = line if self._colours is None else self._colours.warning
+        self._cursor.setPen(drawing_pen(line, width=1.5))
+        self._start.setPen(drawing_pen(line, width=1, style=Qt.PenStyle.DashLine))
+        self._place_scale_bar()
+        told = (self.rows_in_view, self.is_detailed, heat, self.n_rows)
+        if told != self._told:
+            self._told = told
+            self.rows_changed.emit()
+
+    def _draw_heat(self) -> None:
+        if self.is_heat and self.isVisible():
+            view_s, width = self._box.viewRange()[0], self._box.width()
+            self._items.draw_heat(self._picture, self._window, self._levels, view_s, width)
 
     def _place_scale_bar(self) -> None:
-        left, right = self._box.viewRange()[0]
-        shown = bool(self._picture.rows)
-        self._scale_bar.setVisible(shown)
-        self._scale_text.setVisible(shown)
-        slot = self._slot
-        x = right - 0.012 * (right - left)
-        top_row = (len(self._picture.rows) - 1) * slot
-        low, high = top_row, top_row + self._scale_bar_dff
-        self._scale_bar.setData([x, x], [low, high])
-        self._scale_text.setText(f"{self._scale_bar_dff:g} {self._unit} ")
-        self._scale_text.setPos(x, (low + high) / 2)
-
-
-def _slot_dff(rows: list[Row], view_s: tuple[float, float]) -> float:
-    """Return the height of the middle one of the traces in view, dF/F."""
-    heights = []
-    for row in rows:
-        seen = _visible(row, view_s)
-        low, high = np.percentile(seen[:: 1 + len(seen) // _MOST_SCALED_FRAMES], (1, 99.5))
-        heights.append(float(high - min(low, 0.0)))
-    return max(float(np.median(heights)) if heights else 0.0, 1e-3)
-
-
-def _visible(row: Row, view_s: tuple[float, float]) -> np.ndarray:
-    """Return the part of a trace that is in view, or all of it if none is."""
-    first, last = np.searchsorted(row.time_s, view_s)
-    part = row.trace[first : last + 1]
-    return part if part.size else row.trace
-
-
-def nice_length(at_most: float) -> float:
-    """Return the largest of 1, 2 or 5 times a power of ten that is not above `at_most`."""
-    power = 10.0 ** np.floor(np.log10(at_most))
-    return float(next(step * power for step in (5, 2, 1) if step * power <= at_most * 1.0001))
-
-
-def _band_item(time_s, band, offset: float, colour) -> pg.FillBetweenItem:
-    low, high = (pg.PlotDataItem(time_s, edge + offset) for edge in band)
-    return pg.FillBetweenItem(low, high, brush=pg.mkBrush(*colour))
-
-
-def _band_image(band: Band, bottom: float, height: float) -> pg.ImageItem:
-    image = pg.ImageItem(band.colours[None], axisOrder="row-major", levels=None)
-    image.setRect(0.0, bottom, band.duration_s, height)
-    return image
-
-
-def _strip_item(strip: Strip, bottom: float, height: float) -> pg.ImageItem:
-    image = pg.ImageItem(strip.colours[None], axisOrder="row-major", levels=None)
-    image.setRect(strip.start_s, bottom, strip.duration_s * len(strip.colours), height)
-    return image
+        shown = self.n_rows > 0 and not self.is_heat
+        self._scale_bar.show(shown)
+        if shown:
+            self._scale_bar.place(self._window, self._slot, self._box.viewRange()[0])
