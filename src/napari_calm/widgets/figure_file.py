@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pyqtgraph as pg
-from qtpy.QtCore import QBuffer, QIODevice, QRectF, QSize, Qt
+from qtpy.QtCore import QBuffer, QIODevice, QRectF, Qt
 from qtpy.QtGui import QImage, QPainter
 
 from ..core.atomic import replacing
