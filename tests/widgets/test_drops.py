@@ -21,9 +21,9 @@ def drops():
 
 
 @pytest.fixture
-def window(windows, qtbot, no_looking_around):
+def window(make_napari_viewer, qtbot, no_looking_around):
     """The viewer itself: only it takes drops."""
-    viewer = windows.lend().__wrapped__
+    viewer = make_napari_viewer()
     panel = CalmPanel(viewer)
     viewer.window.add_dock_widget(panel, name="CalM")
     yield viewer, panel

@@ -16,8 +16,6 @@ from napari_calm.io.results import read_forecast, read_tokens
 from napari_calm.io.traces import write_recording
 from napari_calm.model.checkpoint import save_model
 
-ONE_WINDOW = True
-
 
 @pytest.fixture
 def worked(viewer, panel, small_model, task, tmp_path, press, choose, qtbot):

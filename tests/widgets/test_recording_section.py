@@ -8,8 +8,6 @@ from napari_calm.widgets.job import Ending
 from napari_calm.widgets.layer_sources import footprints_of
 from napari_calm.widgets.session import session_of
 
-ONE_WINDOW = True
-
 N_ROIS, N_FRAMES, SIDE = 5, 300, 48
 
 
@@ -208,9 +206,9 @@ def test_a_frame_rate_is_taken_from_the_layer_and_never_invented(viewer, panel):
 
 
 def test_two_proxies_of_a_viewer_share_one_session_and_two_viewers_do_not(
-    windows,
+    make_napari_viewer_proxy,
 ):
-    first, second = windows.lend(), windows.lend()
+    first, second = make_napari_viewer_proxy(), make_napari_viewer_proxy()
     proxy = type(first)(first.__wrapped__)
     assert session_of(first) is session_of(proxy)
     assert session_of(first) is not session_of(second)

@@ -18,23 +18,16 @@ LEFT = Qt.MouseButton.LeftButton
 
 
 @pytest.fixture
-def two(windows, qtbot, no_looking_around, small_model):
-    panels = [_docked(windows.lend().__wrapped__, qtbot, small_model) for _ in range(2)]
-    yield panels
-    for panel in panels:
-        panel.release_once()
-
-
-@pytest.fixture
-def two_to_close(make_napari_viewer, qtbot, no_looking_around, small_model):
+def two(make_napari_viewer, qtbot, no_looking_around, small_model):
     # Not in this function: what its frame has held would be kept alive by it.
-    panels = [_docked(make_napari_viewer(), qtbot, small_model) for _ in range(2)]
+    panels = [_docked(make_napari_viewer, qtbot, small_model) for _ in range(2)]
     yield panels
     for panel in panels:
         panel.release_once()
 
 
-def _docked(viewer, qtbot, model):
+def _docked(make_napari_viewer, qtbot, model):
+    viewer = make_napari_viewer()
     panel = CalmPanel(viewer)
     viewer.window.add_dock_widget(panel, name="CalM")
     qtbot.waitUntil(lambda: not panel.model.looking)
@@ -107,8 +100,7 @@ def test_keys_and_tour_act_on_their_own_viewer(two, qtbot):
     assert not other.tour.running
 
 
-def test_a_closed_viewer_lets_go_and_the_other_one_works_on(two_to_close, press, qtbot):
-    two = two_to_close
+def test_a_closed_viewer_lets_go_and_the_other_one_works_on(two, press, qtbot):
     for panel in two:
         panel.session.set_recording(random_recording(footprints=square_rois()))
         panel.show_explore()

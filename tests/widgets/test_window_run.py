@@ -12,7 +12,6 @@ from napari_calm.widgets import layers
 from napari_calm.widgets.job import Ending
 from napari_calm.widgets.panel import TRACES_DOCK, CalmPanel
 
-ONE_WINDOW = True
 ZERO_SHOT_FORECAST = f"{layers.FORECAST} (zero-shot)"
 ZERO_SHOT_ERROR = f"{layers.FORECAST_ERROR} (zero-shot)"
 
