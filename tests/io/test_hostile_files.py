@@ -414,7 +414,7 @@ def test_an_archive_with_a_password_says_so(tmp_path):
     # The flag of the last entry in the table of contents.
     content[content.rindex(b"PK\x01\x02") + 8] |= 1
     path.write_bytes(content)
-    with pytest.raises(RecordingError, match=r"locked\.npz.*'speed\.npy'.*needs a password"):
+    with pytest.raises(CalmError, match=r"locked\.npz.*'speed\.npy'.*needs a password"):
         read_recording(path)
 
 
