@@ -345,20 +345,6 @@ def test_a_marked_neuron_is_white_on_the_movie_and_stays_among_the_selected(view
         part.close()
 
 
-def test_page_keys_scroll_the_traces_wherever_the_keyboard_is(panel, session, qtbot):
-    panel.session.set_recording(random_recording(60))
-    panel.session.select(tuple(range(60)))
-    window = panel.window()
-    window.show()
-    plot = panel.traces.plot
-    qtbot.waitUntil(lambda: plot.n_rows == 60)
-    acts = {each.key: each.act for each in panel.shortcuts.all}
-    acts["PageDown"]()
-    assert plot.rows_in_view.start > 0
-    acts["PageUp"]()
-    assert plot.rows_in_view.start == 0
-
-
 def test_a_band_stays_in_view_below_the_rows(task, qtbot):
     session = Session()
     session.set_recording(task)

@@ -140,6 +140,20 @@ def test_keys_go_through_the_neurons_and_judge_them(seen, canvas_of, qtbot):
     assert panel.window().focusWidget() is panel.traces.find
 
 
+def test_page_keys_scroll_the_traces_while_the_movie_has_the_keyboard(seen, canvas_of, qtbot):
+    _viewer, panel = seen
+    plot = panel.traces.plot
+    panel.session.select((0, 1, 2, 3, 4))
+    qtbot.waitUntil(lambda: plot.n_rows == 5)
+    plot.make_taller(4)
+    plot.reveal(0)
+    assert plot.rows_in_view.start == 0
+    qtbot.keyClick(canvas_of(), Qt.Key.Key_PageDown)
+    assert plot.rows_in_view.start > 0
+    qtbot.keyClick(canvas_of(), Qt.Key.Key_PageUp)
+    assert plot.rows_in_view.start == 0
+
+
 def test_keys_are_given_back_with_the_panel(seen, canvas_of, qtbot):
     viewer, panel = seen
     panel.session.select((0,))

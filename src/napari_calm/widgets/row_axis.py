@@ -47,7 +47,8 @@ class RowAxis(pg.AxisItem):
         """Draw the names, a marked one on a ground of its own."""
         bounds = self.mapRectFromParent(self.geometry())
         low, high = self.range
-        if self._marked is not None and low <= -self._marked <= high:
+        least = low if self._band is None else self._band[0]
+        if self._marked is not None and least < -self._marked <= high:
             row_px = bounds.height() / max(high - low, 1e-9)
             height = max(row_px, _LEAST_APART_PX)
             middle = bounds.top() + (high + self._marked - (ABOVE - BELOW) / 2) * row_px
