@@ -23,7 +23,7 @@ from napari_calm.decoding.decode import decode
 from napari_calm.explore.selectivity import selectivity
 from napari_calm.extraction.extract import extract
 from napari_calm.model.adaptation import Adaptation
-from napari_calm.widgets import layers, session_keeping
+from napari_calm.widgets import layers, session_keeping, shared_levels
 from napari_calm.widgets.job import Ending
 from napari_calm.widgets.plugin import write_rois
 from napari_calm.widgets.raster_view import RasterView
@@ -299,6 +299,27 @@ def test_a_raster_whose_sorting_fails_or_whose_recording_goes_sorts_the_next_one
     qtbot.waitUntil(lambda: "7 neurons by similar activity" in raster.caption, timeout=20_000)
     expected = similar_order.order_by_similarity(other.traces)
     np.testing.assert_array_equal(raster.plot._rows.order, expected)
+    raster.release()
+
+
+def test_traces_that_cannot_be_prepared_are_told_and_tried_again(qtbot, task, monkeypatch):
+    real = shared_levels.trace_levels_steps
+
+    def fails(_traces):
+        yield Progress(0, 1, "preparing")
+        raise MemoryError("none left")
+
+    monkeypatch.setattr(shared_levels, "trace_levels_steps", fails)
+    session = Session()
+    raster = RasterView(session)
+    qtbot.addWidget(raster)
+    raster.show()
+    session.set_recording(task)
+    qtbot.waitUntil(lambda: "could not be prepared" in raster.caption)
+    assert raster.plot._image.image is None
+    monkeypatch.setattr(shared_levels, "trace_levels_steps", real)
+    raster.redraw_soon()
+    qtbot.waitUntil(lambda: raster.plot._image.image is not None)
     raster.release()
 
 

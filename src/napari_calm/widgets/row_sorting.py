@@ -111,8 +111,7 @@ class RowSorting(QWidget):
         if report.ending is not Ending.DONE:
             # napari has told why; choosing it again tries again.
             self._similar_of = None
-            self.by.setCurrentText(AS_FOUND)
-            self.changed.emit()
+            self._session.set_sort_by(AS_FOUND)
 
 
 def _steps(traces):
