@@ -135,12 +135,11 @@ def measure_raster(explore: ExplorePanel, session: Session) -> dict:
         )
     if hasattr(view, "sorting"):
         began = time.perf_counter()
-        view.sorting.by.setCurrentText("similar activity")
-        view.sorting.changed.emit()
+        session.set_sort_by("similar activity")
         wait_until(lambda: view.sorting._similar is not None, "sorting")
         rows["raster: sort by similar activity, once"] = once(began)
         settle(0.5)
-        view.sorting.by.setCurrentText("colour")
+        session.set_sort_by("colour")
     return rows
 
 
