@@ -38,6 +38,11 @@ def worked(viewer, panel, small_model, task, tmp_path, press, choose, qtbot):
     panel.embedding.column.window_to.setValue(4.0)
     choose(panel.embedding.column.column, "cue")
     press(panel, panel.embedding.column.selectivity)
+    panel.decode.choices.folds.setValue(3)
+    panel.decode.choices.shifts.setValue(2)
+    panel.decode.choices.trial_to.setValue(5.0)
+    choose(panel.decode.variable, "cue")
+    press(panel, panel.decode.decode)
     return panel
 
 
@@ -62,6 +67,10 @@ def test_copies_make_every_result_again(worked, qtbot, tmp_path, monkeypatch):
     np.testing.assert_array_equal(found["selectivity"]["cue"].p_value, kept.p_value)
     np.testing.assert_array_equal(found["selectivity"]["cue"].d_prime, kept.d_prime)
 
+    decoded = session.decodings["cue"]
+    np.testing.assert_allclose(found["decodings"]["cue"].outputs, decoded.outputs, atol=1e-5)
+    np.testing.assert_allclose(found["decodings"]["cue"].null, decoded.null, atol=1e-6)
+
     (tmp_path / "out").mkdir()
     monkeypatch.chdir(tmp_path / "out")
     for line in copied(qtbot, worked.export.copy_command).splitlines():
@@ -74,6 +83,8 @@ def test_copies_make_every_result_again(worked, qtbot, tmp_path, monkeypatch):
         read_forecast("forecast.npz").samples, session.forecast.samples, rtol=1e-5, atol=1e-6
     )
     np.testing.assert_array_equal(read_clusters("clusters.npz").labels, session.clusters.labels)
+    with np.load("decoding.npz") as archive:
+        np.testing.assert_allclose(archive["outputs"], decoded.outputs, atol=1e-5)
     table = pd.read_csv("selectivity.csv")
     np.testing.assert_allclose(table["cue: d'"], kept.d_prime, rtol=1e-3, atol=1e-3)
 

@@ -1,6 +1,6 @@
 """Reading behaviour from the population: which variable, how well, and keeping the decoder."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ from .decode_choices import DecodeChoices
 from .eliding import ElidingCombo
 from .followed_column import ALL, NO_COLUMN
 from .job import Job
+from .made_with import Request, decoding_of
 from .model_section import ModelSection
 from .more import More
 from .reading import part_of
@@ -111,6 +112,8 @@ class DecodeSection(Section):
         session, used = self._session, self._session.in_use
         adaptation, chosen = session.adaptation_in_use, self._names()
         kind, states_of = self.choices.kind.currentText(), session.states_of
+        model_used = self._model.used()
+        request = Request(model_used, {"kind": kind, **asdict(settings), **used.options()})
 
         def steps(load):
             model = yield from load(adaptation)
@@ -148,6 +151,7 @@ class DecodeSection(Section):
             model, states, found, refused = result
             session.set_model(model)
             session.set_frame_states(model, used.part, states)
+            session.requests |= {decoding_of(name): request for name in found}
             session.set_decodings(found)
             self.say(" ".join([*(one.verdict() for one in found.values()), *refused]))
 

@@ -39,6 +39,11 @@ class Request:
     options: dict = field(default_factory=dict)
 
 
+def decoding_of(column: str) -> str:
+    """Return by what name a request is kept of what a column was decoded with."""
+    return f"decoding of {column}"
+
+
 class MadeWith:
     """The session's part on where things came from.
 

@@ -5,7 +5,7 @@ import shlex
 import numpy as np
 
 from ..core.errors import CalmError
-from .made_with import ModelUsed, Request
+from .made_with import ModelUsed, Request, decoding_of
 from .origin import Origin
 from .session import Session
 
@@ -30,6 +30,17 @@ NO_EXTRACTION = (
 )
 # Commands write what was extracted with settings of its own, and go on from there.
 _TRACES = "traces.npz"
+_DECODE_FLAGS = {
+    "head": "head",
+    "kind": "kind",
+    "look_ahead_s": "look_ahead",
+    "smooth_s": "smooth",
+    "blocks": "blocks",
+    "folds": "folds",
+    "gap_s": "gap",
+    "shifts": "shifts",
+    "seed": "seed",
+}
 _EXTRACTION_FLAGS = {
     "window_s": "--baseline-window",
     "percentile": "--baseline-percentile",
@@ -47,7 +58,7 @@ def as_python(session: Session) -> str:
     """
     origin = _origin(session)
     lines = ["import napari_calm", "", *origin.python()]
-    script = _Script(session, lines)
+    script, decoded = _Script(session, lines), _decoded(session)
     for name, request in _present(session):
         if name == "selectivity":
             lines.append("selectivity = {}")
@@ -59,6 +70,13 @@ def as_python(session: Session) -> str:
         of = script.neurons(request.options.get("neurons"))
         script.model(request)
         options = _keywords(request.options)
+        if name in decoded:
+            if "decodings = {}" not in lines:
+                lines.append("decodings = {}")
+            column = decoded[name]
+            made = f"napari_calm.decode(model, {of}, {column!r}, {options})"
+            lines.append(f"decodings[{column!r}] = {script.of_all(made)}")
+            continue
         made = {
             "tokens": f"model.tokenize({of})",
             "forecast": f"model.forecast({of}, {options})",
@@ -135,7 +153,13 @@ def as_command(session: Session) -> str:
             raise CalmError(NO_EXTRACTION)
         lines.append(f"napari-calm extract {recording} {_extraction_flags(origin)}")
         recording = _TRACES
+    decoded = _decoded(session)
     for name, request in _present(session):
+        if name in decoded:
+            number = f"_{1 + list(decoded).index(name)}" if len(decoded) > 1 else ""
+            line = _decode_line(session, recording, request, decoded[name])
+            lines.append(f"{line} --out decoding{number}.npz")
+            continue
         if name == "trajectories":
             # No command follows the population over time.
             continue
@@ -173,12 +197,32 @@ def _present(session: Session) -> list[tuple[str, Request]]:
         "clusters": session.clusters,
         "selectivity": session.selectivity,
         "trajectories": session.trajectories,
+        **{name: session.decodings[column] for name, column in _decoded(session).items()},
     }
     return [
         (name, session.requests[name])
         for name, result in results.items()
         if result and name in session.requests
     ]
+
+
+def _decoded(session: Session) -> dict[str, str]:
+    """Return the columns that were decoded by the names of their requests."""
+    return {decoding_of(column): column for column in session.decodings}
+
+
+def _decode_line(session: Session, recording: str, request: Request, column: str) -> str:
+    options = {
+        flag: request.options[name]
+        for name, flag in _DECODE_FLAGS.items()
+        if name in request.options
+    }
+    first, last = request.options["trial_window_s"]
+    options |= {"trial_start": first} | ({} if last is None else {"trial_stop": last})
+    parts = ["napari-calm decode", recording, "--variable", shlex.quote(column)]
+    parts += _flags(options)
+    parts += _leave_out_flags(session, request.options.get("neurons"))
+    return " ".join([*parts, *_model_flags(request.model, is_adapted=True)])
 
 
 def _model_lines(session: Session, model: ModelUsed, used: tuple[int, ...] | None) -> list[str]:
