@@ -4,6 +4,7 @@ The ROI layer carries the recording in its metadata; an open CalM panel takes it
 from there, whether a reader or the panel itself added the layer.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -174,7 +175,22 @@ def open_recording_steps(
         extraction=extraction or {},
         tables=tables,
     )
-    return OpenedFolder(recording, still, " ".join(notes), origin, pixel_size_um)
+    return OpenedFolder(recording, still, sentences(notes), origin, pixel_size_um)
+
+
+def sentences(notes: Iterable[str]) -> str:
+    """Write notes of a reader one after the other, with a capital where a word begins one.
+
+    Examples
+    --------
+    >>> sentences(("the frames come evenly.", "t.csv: 1 of 3 trials is left out."))
+    'The frames come evenly. t.csv: 1 of 3 trials is left out.'
+    """
+    begun = []
+    for note in filter(None, notes):
+        first = note.partition(" ")[0]
+        begun.append(note[0].upper() + note[1:] if first.isalpha() else note)
+    return " ".join(begun)
 
 
 def layers_of_folder(opened: OpenedFolder) -> list[tuple]:

@@ -29,6 +29,7 @@ from .recording_layers import (
     open_rois_steps,
     origin_of,
     path_of,
+    sentences,
 )
 from .section import Section
 from .session import Session
@@ -334,7 +335,7 @@ class RecordingSection(Section):
         """Use the recording that a reader brought along with `layer`, if it did."""
         recording = layer.metadata.get(RECORDING_KEY)
         if recording is not None and recording is not self._session.recording:
-            self._note = " ".join(recording.notes)
+            self._note = sentences(recording.notes)
             self._session.set_recording(
                 recording,
                 pixel_size_um=known_pixel_size_um(layer),
