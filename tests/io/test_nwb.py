@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from napari_calm.core.errors import RecordingError
-from napari_calm.io.movies import open_movie
+from napari_calm.io.movies import open_movie, open_movies
 from napari_calm.io.read import describe, read_recording
 
 pynwb = pytest.importorskip("pynwb", reason="pynwb writes the files (napari-calm[nwb])")
@@ -273,6 +273,22 @@ def test_of_several_series_one_must_be_chosen(tmp_path, images, fluorescence):
     ):
         read_recording(path)
     assert read_recording(f"{path}::Second").n_neurons == 5
+
+
+def test_every_series_of_images_is_a_movie(tmp_path, images, fluorescence, rng):
+    frames = rng.integers(0, 900, (N_FRAMES, HEIGHT, WIDTH)).astype(np.uint16)
+    path = write(
+        tmp_path / "a.nwb", images, fluorescence, movie=frames, still=frames.mean(axis=0)
+    )
+    first = open_movie(path)
+    with h5py.File(path, "r+") as file:
+        name = first.source.partition("::")[2]
+        file.copy(name, f"{name}Green")
+        file[f"{name}Green/data"][...] += 1
+    found = {chosen["dataset"]: movie for chosen, movie in open_movies(path)}
+    assert set(found) == {name, f"{name}Green"}
+    np.testing.assert_array_equal(found[name].frames, frames)
+    np.testing.assert_array_equal(found[f"{name}Green"].frames, frames + 1)
 
 
 @pytest.mark.parametrize(
