@@ -173,6 +173,9 @@ def test_neurons_that_are_left_out_keep_their_numbers(run, files, tmp_path):
     [
         ("rejected", "does not say which ROIs are cells"),
         ("14", "no neuron 14"),
+        ("77", "no neuron 77"),
+        ("40-50", "no neuron 40"),
+        ("9-3", "the range 9-3 ends before it begins"),
         ("0-13", "all 14 neurons would be left out"),
         ("7;8", "found '7;8'"),
         ("", "found ''"),

@@ -66,8 +66,9 @@ def test_every_array_of_a_zarr_group_is_a_movie(tmp_path, frames):
     np.testing.assert_array_equal(found[1][1].frames[:], frames + 1)
 
 
-def test_more_than_can_be_shown_are_told_and_not_opened(tmp_path, rng):
-    volume = rng.integers(0, 99, (5, 17, 16, 16)).astype(np.uint16)
-    tifffile.imwrite(tmp_path / "v.tif", volume, imagej=True, metadata={"axes": "TZYX"})
-    with pytest.raises(ChoiceNeeded, match=r"17 planes.*--plane NUMBER"):
+@pytest.mark.parametrize(("n_planes", "n_channels"), [(17, 1), (9, 2)])
+def test_more_than_can_be_shown_are_told_and_not_opened(tmp_path, rng, n_planes, n_channels):
+    volume = rng.integers(0, 99, (5, n_planes, n_channels, 16, 16)).astype(np.uint16)
+    tifffile.imwrite(tmp_path / "v.tif", volume, imagej=True, metadata={"axes": "TZCYX"})
+    with pytest.raises(ChoiceNeeded, match=rf"{n_planes} planes.*--plane NUMBER"):
         open_movies(tmp_path / "v.tif")

@@ -153,7 +153,10 @@ def without(recording: Recording, leave_out: str | None) -> np.ndarray | None:
             wanted |= set(np.flatnonzero(~recording.accepted).tolist())
         elif found:
             first, last = int(found[1]), int(found[2] or found[1])
-            wanted |= set(range(first, min(last, recording.n_neurons) + 1))
+            if last < first:
+                raise CalmError(f"--leave-out: the range {part} ends before it begins.")
+            # One that does not exist is enough to be refused.
+            wanted |= set(range(first, max(first, min(last, recording.n_neurons)) + 1))
         else:
             raise CalmError(
                 f"--leave-out: found {part!r}; expected numbers of neurons from 0, ranges and "

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -109,15 +110,17 @@ def open_movies(
     RecordingError
         If there is no movie, or there are more than 16 to choose from.
     """
-    return list(_every(path, {}))
+    found = list(islice(_every(path, {}), _MOST_MOVIES + 1))
+    if len(found) > _MOST_MOVIES:
+        # Says what there is to choose from.
+        open_movie(path)
+    return found
 
 
 def _every(path: Any, chosen: dict[str, Any]) -> Iterator[tuple[dict[str, Any], Movie]]:
     try:
         movie = open_movie(path, **chosen)
     except ChoiceNeeded as choice:
-        if len(choice.offered) > _MOST_MOVIES:
-            raise
         for value in choice.offered:
             yield from _every(path, {**chosen, choice.option: value})
     else:
