@@ -10,13 +10,13 @@ import typer
 
 from ..core.errors import CalmError
 from ..core.recording import Recording
+from ..io.accepted_column import REJECTED
 from .console import messages, run_with_bar
 
 if TYPE_CHECKING:
     from ..model.calm import CalmModel
 
 DEFAULT_MODEL = "calm-mini"
-REJECTED = "rejected"
 _SPAN = re.compile(r"(\d+)(?:-(\d+))?")
 
 RecordingPath = Annotated[

@@ -6,6 +6,8 @@ import pandas as pd
 from ..core.errors import CalmError
 
 ACCEPTED = "accepted"
+# What `--leave-out` calls those that the file does not accept as cells.
+REJECTED = "rejected"
 
 
 def with_accepted(table: pd.DataFrame, accepted: np.ndarray | None) -> pd.DataFrame:

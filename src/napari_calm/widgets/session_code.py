@@ -5,12 +5,10 @@ import shlex
 import numpy as np
 
 from ..core.errors import CalmError
+from ..io.accepted_column import REJECTED
 from .made_with import ModelUsed, Request, decoding_of
 from .origin import Origin
 from .session import Session
-
-# What `--leave-out` calls those that the file does not accept as cells.
-REJECTED = "rejected"
 
 NOTHING = "There is nothing to copy yet: open or extract a recording first."
 NO_FILE = (
@@ -22,8 +20,6 @@ NO_TABLES = (
     "Commands cannot add a table of behaviour. Press 'Save recording...' first, which keeps "
     "it with the traces, or copy as Python."
 )
-
-
 NO_EXTRACTION = (
     "Commands extract a session folder with the usual settings only. Press 'Save "
     "recording...' first, or copy as Python."
