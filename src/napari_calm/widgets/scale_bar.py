@@ -5,8 +5,10 @@ import pyqtgraph as pg
 
 from .drawing_pen import drawing_pen
 from .row_window import RowWindow
+from .theme import ThemeColours
 
 _LEAST_PX = 20.0
+_ABOVE_TRACES = 20
 _AWAY = 0.012  # from the right, of the width
 
 
@@ -23,11 +25,14 @@ class ScaleBar:
         self._bar = pg.PlotDataItem()
         self._text = pg.TextItem(anchor=(1, 0.5))
         self.items = (self._bar, self._text)
+        self._bar.setZValue(_ABOVE_TRACES + 1)
+        self._text.setZValue(_ABOVE_TRACES)
 
-    def set_colour(self, colour: str) -> None:
-        """Draw in this colour."""
-        self._bar.setPen(drawing_pen(colour, width=2))
-        self._text.setColor(colour)
+    def set_colours(self, colours: ThemeColours) -> None:
+        """Draw in the colours of napari's theme, so that no trace crosses the words."""
+        self._bar.setPen(drawing_pen(colours.text, width=2))
+        self._text.setColor(colours.text)
+        self._text.fill = pg.mkBrush(colours.background)
 
     def place(self, window: RowWindow, slot: float, view_s: tuple[float, float]) -> None:
         """Stand where `window` says, of which a row is `slot` units high."""

@@ -155,7 +155,7 @@ class TracePlot(pg.PlotWidget):
             axis = self.getAxis(name)
             axis.setTextPen(colours.text)
             axis.setPen(colours.muted)
-        self._scale_bar.set_colour(colours.text)
+        self._scale_bar.set_colours(colours)
         self.heat.set_colours(colours)
         self.show_picture(self._picture)
 
