@@ -12,7 +12,7 @@ from napari_calm.widgets import model_section
 from napari_calm.widgets.model_source import Environment
 from napari_calm.widgets.panel import CalmPanel
 
-from .windows import Windows
+from .windows import Windows, set_aside
 
 RATE_HZ = 6.0
 
@@ -52,14 +52,13 @@ def warmed_up():
     warm_up().join()
 
 
-@pytest.fixture(autouse=True, scope="session")
+@pytest.fixture(autouse=True, scope="module")
 def what_stays_is_not_searched(warmed_up):
-    """Spare Python's garbage collector, which each viewer calls, the libraries themselves."""
+    """Spare Python's garbage collector, which each removed layer calls, what lives on."""
     import sklearn.cluster  # noqa: F401
     import torch  # noqa: F401
 
-    gc.collect()
-    gc.freeze()
+    set_aside()
     yield
     gc.unfreeze()
 

@@ -33,9 +33,12 @@ from napari_calm.widgets.job import Ending, Job
 from napari_calm.widgets.model_source import Environment, ModelSource
 from napari_calm.widgets.panel import CalmPanel
 
+from .windows import set_aside
+
 LEFT = Qt.MouseButton.LeftButton
 TINY = (Path(__file__).parents[1] / "data" / "tiny.toml").read_text()
 MOVIE, PAINTED = "a movie", "painted"
+OURS = {layers.ROIS, layers.ACTIVITY}
 
 
 @dataclass(frozen=True)
@@ -198,6 +201,10 @@ def window(windows_of_module, qapp, model, files, gate):
         panel.decode.choices.head.setCurrentText("linear")
         panel.embedding.choices.most_clusters.setValue(3)
         panel.forecast.horizon.setValue(1.0)
+        # What fitting brings along, as much as torch itself, stays too.
+        import torch._dynamo  # noqa: F401
+
+        set_aside()
         yield panel
         panel.release_once()
         _wait(lambda: not panel.job.running)
@@ -224,18 +231,18 @@ def ready(window, task, model, files, gate, tmp_path, monkeypatch):
     gate.begin()
     panel.job.cancel()
     _wait(lambda: not panel.job.running)
-    if not {layers.ROIS, layers.ACTIVITY} <= {layer.name for layer in viewer.layers}:
+    layers_now = {layer.name: layer for layer in viewer.layers}
+    if not OURS <= layers_now.keys() or getattr(layers_now.get(MOVIE), "ndim", 0) != 3:
+        # All at once: each layer that goes alone takes long.
+        viewer.layers.clear()
         panel.session.set_recording(None)
-    if panel.session.recording is not task:
-        for layer in list(viewer.layers):
-            if not layers.role_of(layer):
-                viewer.layers.remove(layer)
         frames = 100 + np.random.default_rng(0).random((60, 20, 20))
         movie = viewer.add_image(frames, name=MOVIE)
         painted = viewer.add_labels(np.repeat(np.arange(4), 100).reshape(20, 20), name=PAINTED)
         panel.recording.movie.choose(movie)
         panel.recording.rois.choose(painted)
         panel.recording.frame_rate.setValue(6.0)
+    if panel.session.recording is not task:
         panel.session.set_recording(task, pixel_size_um=1.0)
     panel.session.set_adaptation(None)
     panel.model.device.setCurrentText("auto")
