@@ -98,11 +98,15 @@ def windows(windows_of_module):
 
 
 @pytest.fixture
-def viewer(request):
-    """Return a new viewer, or, in modules that say ``ONE_WINDOW = True``, one that is lent."""
-    if getattr(request.module, "ONE_WINDOW", False):
-        return request.getfixturevalue("windows").lend()
-    return request.getfixturevalue("make_napari_viewer_proxy")()
+def viewer(windows):
+    """Return an empty viewer, which is not on the screen."""
+    return windows.lend()
+
+
+@pytest.fixture
+def shown_viewer(windows):
+    """Return an empty viewer in a window on the screen."""
+    return windows.lend(shown=True)
 
 
 @pytest.fixture

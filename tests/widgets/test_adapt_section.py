@@ -18,7 +18,6 @@ from napari_calm.widgets.session import ADAPTED, ZERO_SHOT, Session
 
 from .conftest import random_recording, square_rois
 
-ONE_WINDOW = True
 N_FRAMES, N_STEPS = 400, 40
 
 

@@ -20,7 +20,6 @@ from napari_calm.widgets.decoding_view import DecodingView
 from napari_calm.widgets.explore_panel import EXPLORE_DOCK
 from napari_calm.widgets.job import Ending
 
-ONE_WINDOW = True
 N_NEURONS, N_FRAMES, RATE_HZ = 8, 300, 6.0
 
 

@@ -15,7 +15,6 @@ from napari_calm.widgets.job import Ending
 from napari_calm.widgets.layers import KIND_KEY, MODEL_KEY, ROIS
 from napari_calm.widgets.neuron_colours import CLUSTERS
 
-ONE_WINDOW = True
 
 
 def layer_names(viewer):

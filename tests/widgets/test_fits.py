@@ -37,8 +37,8 @@ def font_size():
 
 
 @pytest.fixture
-def shown(make_napari_viewer_proxy, qtbot, no_looking_around, task, explored):
-    viewer = make_napari_viewer_proxy(show=True)
+def shown(shown_viewer, qtbot, no_looking_around, task, explored):
+    viewer = shown_viewer
     viewer.window.resize(1280, 800)
     panel = CalmPanel(viewer)
     viewer.window.add_dock_widget(panel, name="CalM")

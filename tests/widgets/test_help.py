@@ -74,10 +74,10 @@ def test_a_question_mark_opens_the_page_of_its_section(viewer, panel, qtbot):
 
 
 @pytest.fixture
-def shown(make_napari_viewer_proxy, qtbot, no_looking_around):
+def shown(shown_viewer, qtbot, no_looking_around):
     from napari_calm.widgets.panel import CalmPanel
 
-    viewer = make_napari_viewer_proxy(show=True)
+    viewer = shown_viewer
     panel = CalmPanel(viewer)
     viewer.window.add_dock_widget(panel, name="CalM")
     qtbot.waitUntil(lambda: not panel.model.looking)

@@ -30,7 +30,6 @@ from napari_calm.widgets.raster_view import RasterView
 from napari_calm.widgets.row_sorting import AS_FOUND, BY_SIMILARITY
 from napari_calm.widgets.session import Session
 
-ONE_WINDOW = True
 LEFT = Qt.MouseButton.LeftButton
 
 

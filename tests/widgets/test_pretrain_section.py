@@ -13,7 +13,6 @@ from napari_calm.widgets.job import Ending
 
 from .conftest import random_recording
 
-ONE_WINDOW = True
 LEFT = Qt.MouseButton.LeftButton
 TINY = (Path(__file__).parents[1] / "data" / "tiny.toml").read_text()
 

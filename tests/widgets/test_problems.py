@@ -13,7 +13,6 @@ from napari_calm.model.calm import CalmModel
 from napari_calm.widgets.job import Ending
 from napari_calm.widgets.problem_log import log_path
 
-ONE_WINDOW = True
 
 
 @pytest.fixture

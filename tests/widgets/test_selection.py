@@ -19,9 +19,9 @@ def recording():
 
 
 @pytest.fixture
-def seen(make_napari_viewer_proxy, qtbot, no_looking_around, recording):
+def seen(shown_viewer, qtbot, no_looking_around, recording):
     """Return viewer and panel of a window on the screen; the last two ROIs overlap."""
-    viewer = make_napari_viewer_proxy(show=True)
+    viewer = shown_viewer
     panel = CalmPanel(viewer)
     viewer.window.add_dock_widget(panel, name="CalM")
     qtbot.waitUntil(lambda: not panel.model.looking)

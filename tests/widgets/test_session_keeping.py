@@ -21,7 +21,6 @@ from napari_calm.widgets.layers import FORECAST, TOKENS
 from napari_calm.widgets.panel import TRACES_DOCK, CalmPanel
 from napari_calm.widgets.session_file import read_session_steps
 
-ONE_WINDOW = True
 LEFT = Qt.MouseButton.LeftButton
 
 

@@ -10,9 +10,9 @@ LEFT = Qt.MouseButton.LeftButton
 
 
 @pytest.fixture
-def shown(make_napari_viewer_proxy, qtbot, no_looking_around, small_model):
+def shown(shown_viewer, qtbot, no_looking_around, small_model):
     """Return a panel in a window that is on the screen, 1280 x 800."""
-    viewer = make_napari_viewer_proxy(show=True)
+    viewer = shown_viewer
     viewer.window.resize(1280, 800)
     panel = CalmPanel(viewer)
     viewer.window.add_dock_widget(panel, name="CalM")

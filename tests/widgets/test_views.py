@@ -77,9 +77,9 @@ def test_a_click_on_an_roi_selects_it_and_shift_adds(shown, session, recording):
 
 
 def test_a_real_click_on_the_canvas_selects_the_roi_under_it(
-    make_napari_viewer_proxy, session, recording, qtbot, canvas_of
+    shown_viewer, session, recording, qtbot, canvas_of
 ):
-    viewer = make_napari_viewer_proxy(show=True)
+    viewer = shown_viewer
     shown_layers = SessionLayers(viewer, session)
     parts = [shown_layers, RoiPicking(viewer, session, shown_layers)]
     session.set_recording(recording, pixel_size_um=2.0)
@@ -154,8 +154,7 @@ def test_a_layer_that_the_user_deleted_comes_back_with_the_next_result(
 
 
 @pytest.fixture
-def trace_panel(make_napari_viewer_proxy, session, recording, qtbot):
-    viewer = make_napari_viewer_proxy()
+def trace_panel(viewer, session, recording, qtbot):
     session.set_recording(recording)
     panel = TracePanel(viewer, session)
     qtbot.addWidget(panel)
@@ -308,9 +307,9 @@ def test_of_the_token_map_only_the_chosen_code_is_left(shown, session):
     assert (shown.layers[layers.TOKENS].colormap.map(scaled)[:, 3] == 1).all()
 
 
-def test_trials_are_a_band_under_the_traces(make_napari_viewer_proxy, session, task, qtbot):
+def test_trials_are_a_band_under_the_traces(viewer, session, task, qtbot):
     session.set_recording(task)
-    panel = TracePanel(make_napari_viewer_proxy(), session)
+    panel = TracePanel(viewer, session)
     qtbot.addWidget(panel)
     panel.show()
     assert panel.band.currentText() == "cue"

@@ -1,9 +1,9 @@
 """napari windows that the tests of a module use in turn; opening each anew takes long.
 
 napari's own `make_napari_viewer_proxy` opens one for each test. Here a window is emptied
-between two tests of a module that says ``ONE_WINDOW = True``. One that something still follows
-then is closed, so that no test hears of another. All are closed at the end of a module as
-napari closes its own, and one that is kept alive is an error.
+between two tests of a module. One that something still follows then is closed, so that no test
+hears of another. All are closed at the end of a module as napari closes its own, and one that
+is kept alive is an error.
 """
 
 import gc
@@ -19,6 +19,7 @@ from napari._qt.threads.status_checker import StatusChecker
 from napari.plugins import _initialize_plugins
 from napari.settings import get_settings
 from napari.utils._proxies import PublicOnlyProxy
+from qtpy.QtCore import QSize
 from qtpy.QtWidgets import QApplication, QWidget
 
 from napari_calm.widgets.session import _sessions
@@ -37,12 +38,13 @@ def set_aside() -> None:
 
 
 class Windows:
-    """Lends viewers that are not shown, and takes them back empty."""
+    """Lends viewers, on the screen or not, and takes them back empty."""
 
     def __init__(self) -> None:
         self._patches = ExitStack()
         # By their id: viewers that show the same are equal.
         self._viewers: dict[int, Viewer] = {}
+        self._shown: dict[int, QSize] = {}
         self._lent: list[int] = []
         self._followed: dict[int, dict] = {}
         self._seen: list[weakref.ref] = []
@@ -56,11 +58,16 @@ class Windows:
         ):
             self._patches.enter_context(patch.object(target, name, value))
 
-    def lend(self) -> PublicOnlyProxy:
-        """Return a viewer that no other test holds, as plugins see it."""
-        number = next((each for each in self._viewers if each not in self._lent), None)
+    def lend(self, *, shown: bool = False) -> PublicOnlyProxy:
+        """Return a viewer that no other test holds, as plugins see it; `shown` on the screen."""
+        free = (each for each in self._viewers if each not in self._lent)
+        number = next((each for each in free if (each in self._shown) == shown), None)
         if number is None:
-            number = self._open()
+            number = self._open(shown)
+        elif shown:
+            window = self._viewers[number].window._qt_window
+            window.resize(self._shown[number])
+            window.show()
         self._lent.append(number)
         return PublicOnlyProxy(self._viewers[number])
 
@@ -71,10 +78,13 @@ class Windows:
             viewer = self._viewers[number]
             if hasattr(viewer.window, "_qt_window"):
                 _empty(viewer)
+                if number in self._shown:
+                    viewer.window._qt_window.hide()
                 if _followed(viewer) == self._followed[number]:
                     continue
                 _close(viewer)
             del self._viewers[number]
+            self._shown.pop(number, None)
 
     def application(self):
         """Let napari find the application that these windows belong to."""
@@ -96,9 +106,11 @@ class Windows:
         gc.freeze()
         assert not [seen() for seen in self._seen if seen() is not None]
 
-    def _open(self) -> int:
-        viewer = Viewer(show=False, show_welcome_screen=False)
+    def _open(self, shown: bool) -> int:
+        viewer = Viewer(show=shown, show_welcome_screen=False)
         self._viewers[id(viewer)] = viewer
+        if shown:
+            self._shown[id(viewer)] = viewer.window._qt_window.size()
         shown = viewer.window._qt_viewer
         self._seen.append(weakref.ref(shown))
         self._followed[id(viewer)] = _followed(viewer)
