@@ -51,10 +51,13 @@ manifest:
 	$(BIN)/npe2 validate napari-calm
 
 # Test files are dealt to as many processes as there are cores, each with a virtual screen of its
-# own where Xvfb is installed: tests press real buttons. The networks of the tests are so small
-# that a second thread costs more than it brings.
+# own where Xvfb is installed: tests press real buttons. Files of minutes go first, so that no
+# process is left alone with one. The networks of the tests are so small that a second thread
+# costs more than it brings.
 pytest:
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --durations=25
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile \
+		--no-loadscope-reorder --durations=25 \
+		tests/test_demo.py tests/widgets tests/train tests/decoding tests src
 
 clean:
 	rm -rf $(VENV) demo_output screenshots .mypy_cache .ruff_cache .pytest_cache

@@ -68,7 +68,7 @@ def views(panel: CalmPanel, model_name: str) -> Iterator[str]:
     panel.start_hint.tour.click()
     yield "tour"
     panel.tour.stop()
-    panel.recording.open_sample.click()
+    panel.recording.opener.open_sample.click()
     yield "sample"
     press(panel, panel.recording.extract)
     yield "traces"

@@ -1,3 +1,4 @@
+import shutil
 import tomllib
 from pathlib import Path
 
@@ -42,6 +43,15 @@ def config_file(tmp_path):
     return path
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Return the configuration, the model that came of it and its folder, trained once."""
+    folder = tmp_path_factory.mktemp("trained")
+    (folder / "tiny.toml").write_text(CONFIG)
+    config = read_pretrain_config(folder / "tiny.toml")
+    return config, pretrain(config, folder / "first", device="cpu"), folder / "first"
+
+
 def stopped_after(steps, n):
     for _ in range(n):
         next(steps)
@@ -49,23 +59,21 @@ def stopped_after(steps, n):
 
 
 @pytest.mark.parametrize("killed_after", [23, 55])
-def test_a_killed_training_resumed_equals_one_that_was_not(config_file, tmp_path, killed_after):
-    config = read_pretrain_config(config_file)
-    whole = pretrain(config, tmp_path / "whole", device="cpu")
+def test_a_killed_training_resumed_equals_one_that_was_not(trained, tmp_path, killed_after):
+    config, whole, folder = trained
     stopped_after(pretrain_steps(config, tmp_path / "parts", device="cpu"), killed_after)
     resumed = pretrain(config, tmp_path / "parts", device="cpu")
     for name, tensor in whole.state_dict().items():
         torch.testing.assert_close(tensor, resumed.state_dict()[name], rtol=0, atol=0, msg=name)
     for curve in ("tokenizer.csv", "dynamics.csv"):
         pd.testing.assert_frame_equal(
-            pd.read_csv(tmp_path / "whole" / "training" / curve),
+            pd.read_csv(folder / "training" / curve),
             pd.read_csv(tmp_path / "parts" / "training" / curve),
         )
 
 
-def test_training_lowers_both_losses_and_leaves_a_checkpoint(config_file, tmp_path):
-    out = tmp_path / "model"
-    pretrain(read_pretrain_config(config_file), out, device="cpu")
+def test_training_lowers_both_losses_and_leaves_a_checkpoint(trained):
+    _, _, out = trained
     tokenizer = pd.read_csv(out / "training" / "tokenizer.csv")
     dynamics = pd.read_csv(out / "training" / "dynamics.csv")
     assert tokenizer["reconstruction"].iloc[-5:].mean() < tokenizer["reconstruction"].iloc[0]
@@ -395,10 +403,12 @@ def test_calibrated_bands_hold_their_share_where_they_were_calibrated():
     assert coverage() == pytest.approx(0.9, abs=0.02)
 
 
-def test_a_training_that_starts_from_a_model_has_its_weights_at_first(config_file, tmp_path):
-    text = config_file.read_text()
-    first = pretrain(read_pretrain_config(config_file), tmp_path / "first", device="cpu")
-    still = text.replace("learning_rate = 3e-3", "learning_rate = 1e-9").replace(
+def test_a_training_that_starts_from_a_model_has_its_weights_at_first(
+    trained, config_file, tmp_path
+):
+    _, first, folder = trained
+    shutil.copytree(folder, tmp_path / "first")
+    still = CONFIG.replace("learning_rate = 3e-3", "learning_rate = 1e-9").replace(
         'name = "tiny"', 'name = "second"\nstart_from = "first"'
     )
     config_file.write_text(still)

@@ -12,7 +12,7 @@ from napari_calm.widgets import model_section
 from napari_calm.widgets.model_source import Environment
 from napari_calm.widgets.panel import CalmPanel
 
-from .windows import Windows, set_aside
+from .windows import Windows
 
 RATE_HZ = 6.0
 
@@ -52,15 +52,21 @@ def warmed_up():
     warm_up().join()
 
 
-@pytest.fixture(autouse=True, scope="module")
-def what_stays_is_not_searched(warmed_up):
-    """Spare Python's garbage collector, which each removed layer calls, what lives on."""
+@pytest.fixture(autouse=True, scope="session")
+def libraries(warmed_up):
+    """Load what is large before it is set aside."""
     import sklearn.cluster  # noqa: F401
     import torch  # noqa: F401
 
-    set_aside()
     yield
     gc.unfreeze()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def what_stays_is_not_searched(libraries):
+    """Spare Python's garbage collector, which each removed layer calls, what is loaded."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

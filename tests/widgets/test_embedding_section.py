@@ -16,7 +16,6 @@ from napari_calm.widgets.layers import KIND_KEY, MODEL_KEY, ROIS
 from napari_calm.widgets.neuron_colours import CLUSTERS
 
 
-
 def layer_names(viewer):
     return [layer.name for layer in viewer.layers]
 

@@ -90,7 +90,7 @@ def test_copies_make_every_result_again(worked, qtbot, tmp_path, monkeypatch):
 
 
 def test_an_extracted_recording_is_made_again_from_its_files(panel, press, qtbot):
-    qtbot.mouseClick(panel.recording.open_sample, Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(panel.recording.opener.open_sample, Qt.MouseButton.LeftButton)
     press(panel, panel.recording.extract)
     found: dict = {}
     exec(copied(qtbot, panel.export.copy_python), found)
@@ -102,7 +102,7 @@ def test_an_extracted_recording_is_made_again_from_its_files(panel, press, qtbot
 def test_painted_rois_are_copied_only_after_the_recording_was_saved(
     viewer, panel, press, qtbot, tmp_path
 ):
-    qtbot.mouseClick(panel.recording.open_sample, Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(panel.recording.opener.open_sample, Qt.MouseButton.LeftButton)
     painted = viewer.layers["Y-maze ROIs"]
     painted.data = np.where(painted.data == 3, 0, painted.data)
     press(panel, panel.recording.extract)

@@ -183,11 +183,11 @@ def test_tab_goes_down_the_panel(shown, qtbot):
     """Each press goes to the right in the same row, or further down."""
     shown.session.set_recording(None)
     content = shown.recording.parentWidget()
-    at = shown.recording.open_suite2p
+    at = shown.recording.opener.open_suite2p
     order = []
     for _ in range(400):
         at = at.nextInFocusChain()
-        if at is shown.recording.open_suite2p:
+        if at is shown.recording.opener.open_suite2p:
             break
         tabbed = at.focusPolicy() & Qt.FocusPolicy.TabFocus
         if content.isAncestorOf(at) and at.isVisible() and at.isEnabled() and tabbed:

@@ -14,7 +14,6 @@ from napari_calm.widgets.job import Ending
 from napari_calm.widgets.problem_log import log_path
 
 
-
 @pytest.fixture
 def short_of_memory(monkeypatch):
     """Return a function that lets tokenising run out of memory so many times."""

@@ -40,7 +40,7 @@ def suite2p_folder(tmp_path):
 
 def test_a_suite2p_folder_is_a_recording_at_once(viewer, panel, press, qtbot, suite2p_folder):
     with qtbot.waitSignal(panel.job.ended, timeout=10_000) as ended:
-        panel.recording.start_opening(suite2p_folder)
+        panel.recording.opener.start_opening(suite2p_folder)
     assert ended.args[0].ending is Ending.DONE, ended.args[0].message
     recording = panel.session.recording
     assert (recording.n_neurons, recording.n_frames) == (N_ROIS, N_FRAMES)
@@ -55,10 +55,10 @@ def test_a_suite2p_folder_is_a_recording_at_once(viewer, panel, press, qtbot, su
 def test_a_second_recording_takes_the_place_of_the_first(
     viewer, panel, press, qtbot, suite2p_folder
 ):
-    panel.recording.open_sample.click()
+    panel.recording.opener.open_sample.click()
     press(panel, panel.recording.extract)
     with qtbot.waitSignal(panel.job.ended, timeout=10_000):
-        panel.recording.start_opening(suite2p_folder)
+        panel.recording.opener.start_opening(suite2p_folder)
     qtbot.wait(50)
     assert panel.session.recording.n_neurons == N_ROIS
     names = [layer.name for layer in viewer.layers]
@@ -73,9 +73,9 @@ def test_only_accepted_cells_are_taken_if_asked_for(panel, qtbot, suite2p_folder
     accepted = np.array([[1, 0.9], [0, 0.1], [1, 0.8], [0, 0.2], [0, 0.1]])
     np.save(suite2p_folder / "iscell.npy", accepted)
     for only_cells, expected in ((False, [1, 2, 3, 4, 5]), (True, [1, 3])):
-        panel.recording.cells_only.setChecked(only_cells)
+        panel.recording.opener.cells_only.setChecked(only_cells)
         with qtbot.waitSignal(panel.job.ended, timeout=10_000):
-            panel.recording.start_opening(suite2p_folder)
+            panel.recording.opener.start_opening(suite2p_folder)
         assert panel.session.recording.roi_labels.tolist() == expected
         assert "2 of 5 ROIs are accepted as cells" in panel.recording.result.text()
 
@@ -144,7 +144,7 @@ def test_a_movie_that_is_none_is_told_in_the_panel(panel, qtbot, tmp_path):
 
 def test_a_folder_that_is_no_suite2p_folder_is_told_in_the_panel(panel, qtbot, tmp_path):
     with qtbot.waitSignal(panel.job.ended) as ended:
-        panel.recording.start_opening(tmp_path)
+        panel.recording.opener.start_opening(tmp_path)
     assert ended.args[0].ending is Ending.ERROR
     assert "stat.npy" in panel.job_bar.message.text()
     assert panel.job_bar.details.toPlainText() == ""
@@ -261,14 +261,14 @@ def test_where_nwb_leaves_the_axes_open_the_window_offers_to_exchange_them(
 ):
     masks = write_nwb_without_images(tmp_path / "n.nwb").sum(axis=0)
     section = panel.recording
-    assert section.exchange.isHidden()
+    assert section.opener.exchange.isHidden()
     viewer.open(str(tmp_path / "n.nwb"), plugin="napari-calm")
-    assert not section.exchange.isHidden()
+    assert not section.opener.exchange.isHidden()
     assert "'Exchange axes'" in section.result.text()
     # The format has x first.
     np.testing.assert_array_equal(viewer.layers[layers.ROIS].data > 0, masks.T > 0)
     for expected, option in ((masks, "--no-transpose"), (masks.T, "--transpose")):
-        press(panel, section.exchange)
+        press(panel, section.opener.exchange)
         # The layers of the former reading go when napari is done with the new ones.
         qtbot.wait(50)
         (rois,) = (each for each in viewer.layers if each.name.startswith(layers.ROIS))
@@ -281,7 +281,7 @@ def test_where_nwb_leaves_the_axes_open_the_window_offers_to_exchange_them(
             weights, panel.session.recording.footprints.weights.toarray()
         )
         # Whoever exchanged them once can exchange them back.
-        assert not section.exchange.isHidden()
+        assert not section.opener.exchange.isHidden()
 
 
 def test_every_kind_of_behaviour_file_can_be_chosen(panel, monkeypatch):

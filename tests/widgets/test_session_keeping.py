@@ -3,6 +3,7 @@
 import json
 import pickle
 import shutil
+from types import SimpleNamespace
 from zipfile import ZipFile
 
 import numpy as np
@@ -39,14 +40,21 @@ def answers(monkeypatch):
     return given, asked
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """Hold the session that the first test which needs one has saved, with all its files."""
+    return SimpleNamespace(folder=tmp_path_factory.mktemp("work"), copy=None)
+
+
 @pytest.fixture
-def at_work(viewer, panel, small_model, task, explored, tmp_path, press, choose):
-    """Return a panel with a recording from a file, results, choices and settings."""
-    save_model(small_model, tmp_path / "small")
-    (tmp_path / "data").mkdir()
-    write_recording(task, tmp_path / "data" / "task.npz")
-    viewer.open(tmp_path / "data" / "task.npz", plugin="napari-calm")
-    panel.model.choose(str(tmp_path / "small"))
+def made(kept, viewer, panel, small_model, task, explored, answers, press, choose):
+    """Return a panel with a recording from a file, results and choices; its session is kept."""
+    shutil.rmtree(kept.folder)
+    save_model(small_model, kept.folder / "small")
+    (kept.folder / "data").mkdir()
+    write_recording(task, kept.folder / "data" / "task.npz")
+    viewer.open(kept.folder / "data" / "task.npz", plugin="napari-calm")
+    panel.model.choose(str(kept.folder / "small"))
     press(panel, panel.tokens.tokenise)
     panel.session.seek(60.0)
     panel.forecast.seed.setValue(3)
@@ -63,6 +71,31 @@ def at_work(viewer, panel, small_model, task, explored, tmp_path, press, choose)
     panel.session.set_trajectories(explored.trajectories, coloured_by="cue")
     panel.session.select((7, 2))
     panel.session.set_accepted((1, 4), False)
+    answers[0].append(str(kept.folder / "kept" / "work"))
+    assert press(panel, panel.export.keeping.save).ending is Ending.DONE
+    kept.copy = shutil.copytree(
+        kept.folder, kept.folder.with_name("copy of work"), dirs_exist_ok=True
+    )
+    answers[1].clear()
+    return panel
+
+
+@pytest.fixture
+def saved(kept, request):
+    """Return the path of a session that Save session has written; its files are as then."""
+    if kept.copy is None:
+        request.getfixturevalue("made")
+    shutil.rmtree(kept.folder)
+    shutil.copytree(kept.copy, kept.folder)
+    return kept.folder / "kept" / "work.calm"
+
+
+@pytest.fixture
+def at_work(saved, panel, answers, press):
+    """Return a panel with that session: where it was made, or opened."""
+    if panel.session.recording is None:
+        assert opened(panel, press, answers, saved).ending is Ending.DONE
+        answers[1].clear()
     return panel
 
 
@@ -79,23 +112,15 @@ def another_panel(windows, qtbot, no_looking_around):
     qtbot.waitUntil(lambda: not panel.job.running)
 
 
-@pytest.fixture
-def saved(at_work, answers, press, tmp_path):
-    """Return the path of the session that Save session has written."""
-    answers[0].append(str(tmp_path / "kept" / "work"))
-    assert press(at_work, at_work.export.keeping.save).ending is Ending.DONE
-    return tmp_path / "kept" / "work.calm"
-
-
 def opened(panel, press, answers, path):
     answers[0].insert(0, str(path))
     return press(panel, panel.export.keeping.open)
 
 
 def test_an_opened_session_is_the_one_that_was_saved(
-    at_work, saved, another_panel, answers, press
+    made, saved, another_panel, answers, press
 ):
-    before, panel = at_work.session, another_panel
+    before, panel = made.session, another_panel
     assert opened(panel, press, answers, saved).ending is Ending.DONE
     after = panel.session
     np.testing.assert_array_equal(after.recording.traces, before.recording.traces)
@@ -114,12 +139,12 @@ def test_an_opened_session_is_the_one_that_was_saved(
     assert np.flatnonzero(~after.accepted).tolist() == [1, 4]
     assert after.time_s == before.time_s
     assert after.colour_by == before.colour_by
-    assert panel.model.chosen == at_work.model.chosen
+    assert panel.model.chosen == made.model.chosen
     assert panel.forecast.seed.value() == 3
     assert panel.forecast.horizon.value() == 2.0
     assert panel.embedding.choices.setting.value() == 3
     assert panel.embedding.column.column.currentText() == "cue"
-    assert panel.forecast.result.text() == at_work.forecast.result.text()
+    assert panel.forecast.result.text() == made.forecast.result.text()
     roles = [layer.name for layer in panel.layers._viewer.layers]
     assert TOKENS in roles
     assert any(name.startswith(FORECAST) for name in roles)
@@ -263,11 +288,11 @@ def test_a_session_file_of_before_decodings_were_kept_still_opens(
 
 
 def test_a_moved_recording_is_asked_for_and_the_session_goes_on(
-    saved, another_panel, answers, press, tmp_path, qtbot
+    kept, saved, another_panel, answers, press, tmp_path, qtbot
 ):
     given, asked = answers
     (tmp_path / "elsewhere").mkdir()
-    shutil.move(tmp_path / "data" / "task.npz", tmp_path / "elsewhere" / "renamed.npz")
+    shutil.move(kept.folder / "data" / "task.npz", tmp_path / "elsewhere" / "renamed.npz")
     panel = another_panel
     given.append(str(tmp_path / "elsewhere" / "renamed.npz"))
     opened(panel, press, answers, saved)
@@ -279,19 +304,19 @@ def test_a_moved_recording_is_asked_for_and_the_session_goes_on(
 
 
 def test_a_session_that_moved_with_its_recording_finds_it(
-    saved, another_panel, answers, press, tmp_path
+    kept, saved, another_panel, answers, press, tmp_path
 ):
     new = tmp_path / "new computer"
     new.mkdir()
     for folder in ("kept", "data"):
-        shutil.move(tmp_path / folder, new / folder)
+        shutil.move(kept.folder / folder, new / folder)
     opened(another_panel, press, answers, new / "kept" / "work.calm")
     assert another_panel.session.origin.path == str(new / "data" / "task.npz")
-    assert len(answers[1]) == 2
+    assert len(answers[1]) == 1
 
 
 def test_what_cannot_be_opened_says_why_and_leaves_the_window_as_it_is(
-    at_work, saved, answers, press, tmp_path, qtbot, task
+    kept, at_work, saved, answers, press, tmp_path, qtbot, task
 ):
     panel, before = at_work, at_work.session.recording
     others = tmp_path / "others"
@@ -333,11 +358,12 @@ def test_what_cannot_be_opened_says_why_and_leaves_the_window_as_it_is(
     assert panel.session.clusters is not None
 
     write_recording(
-        type(task)(task.traces[::-1].copy(), task.frame_rate_hz), tmp_path / "data" / "task.npz"
+        type(task)(task.traces[::-1].copy(), task.frame_rate_hz),
+        kept.folder / "data" / "task.npz",
     )
     assert opened(panel, press, answers, saved).ending is Ending.ERROR
     assert "not those of task" in panel.export.result.text()
-    (tmp_path / "data" / "task.npz").unlink()
+    (kept.folder / "data" / "task.npz").unlink()
     answers[0].append("")
     opened(panel, press, answers, saved)
     qtbot.waitUntil(lambda: "choose where it is now" in panel.export.result.text())
@@ -347,7 +373,7 @@ def test_what_cannot_be_opened_says_why_and_leaves_the_window_as_it_is(
 def test_a_recording_without_a_file_is_kept_in_the_session(
     viewer, panel, another_panel, press, answers, tmp_path, qtbot
 ):
-    qtbot.mouseClick(panel.recording.open_sample, LEFT)
+    qtbot.mouseClick(panel.recording.opener.open_sample, LEFT)
     painted = viewer.layers["Y-maze ROIs"]
     painted.data = np.where(painted.data == 3, 0, painted.data)
     press(panel, panel.recording.extract)
@@ -367,7 +393,7 @@ def test_a_recording_without_a_file_is_kept_in_the_session(
 def test_a_movie_and_rois_are_extracted_again(
     panel, another_panel, press, answers, tmp_path, qtbot
 ):
-    qtbot.mouseClick(panel.recording.open_sample, LEFT)
+    qtbot.mouseClick(panel.recording.opener.open_sample, LEFT)
     press(panel, panel.recording.extract)
     assert panel.session.origin is not None
     answers[0].append(str(tmp_path / "maze.calm"))

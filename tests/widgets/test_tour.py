@@ -38,7 +38,7 @@ def test_whoever_does_the_steps_is_led_from_the_sample_to_clusters(shown, press,
     panel, tour = shown, shown.tour
     start(panel, qtbot)
     done = (
-        (panel.recording.open_sample, False),
+        (panel.recording.opener.open_sample, False),
         (panel.recording.extract, True),
         (panel.tokens.tokenise, True),
         (panel.forecast.forecast, True),
@@ -83,13 +83,13 @@ def test_the_target_of_each_step_is_in_view_and_its_text_is_seen_whole(shown, qt
 def test_a_click_on_the_frame_reaches_what_it_frames(shown, recording, qtbot):
     panel = shown
     start(panel, qtbot)
-    qtbot.waitUntil(lambda: points_at(panel, panel.recording.open_sample))
+    qtbot.waitUntil(lambda: points_at(panel, panel.recording.opener.open_sample))
     pointer, window = panel.tour.pointer, panel.window()
     rim = pointer.mapTo(window, QPoint(1, pointer.height() // 2))
     assert window.childAt(rim) is not pointer
-    centre = panel.recording.open_sample.rect().center()
-    under = window.childAt(panel.recording.open_sample.mapTo(window, centre))
-    assert under is panel.recording.open_sample
+    centre = panel.recording.opener.open_sample.rect().center()
+    under = window.childAt(panel.recording.opener.open_sample.mapTo(window, centre))
+    assert under is panel.recording.opener.open_sample
 
 
 def test_traces_that_are_opened_are_two_steps_at_once(panel, recording, qtbot):

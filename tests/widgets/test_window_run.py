@@ -18,7 +18,7 @@ ZERO_SHOT_ERROR = f"{layers.FORECAST_ERROR} (zero-shot)"
 
 @pytest.fixture
 def with_sample(panel, qtbot):
-    qtbot.mouseClick(panel.recording.open_sample, Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(panel.recording.opener.open_sample, Qt.MouseButton.LeftButton)
     return panel
 
 

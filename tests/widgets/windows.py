@@ -27,16 +27,6 @@ from napari_calm.widgets.session import _sessions
 APPLICATION = "napari-calm tests"
 
 
-def set_aside() -> None:
-    """Let Python's garbage collector search no more what is alive now, until it is unfrozen.
-
-    napari calls it whenever a layer is removed; a quarter of a second each time goes to
-    libraries and windows that stay.
-    """
-    gc.collect()
-    gc.freeze()
-
-
 class Windows:
     """Lends viewers, on the screen or not, and takes them back empty."""
 
@@ -59,7 +49,7 @@ class Windows:
             self._patches.enter_context(patch.object(target, name, value))
 
     def lend(self, *, shown: bool = False) -> PublicOnlyProxy:
-        """Return a viewer that no other test holds, as plugins see it; `shown` on the screen."""
+        """Return an empty viewer, as plugins see it; it is on the screen if `shown`."""
         free = (each for each in self._viewers if each not in self._lent)
         number = next((each for each in free if (each in self._shown) == shown), None)
         if number is None:
@@ -101,9 +91,7 @@ class Windows:
         Application.destroy(APPLICATION)
         _initialize_plugins.cache_clear()
         init_qactions.cache_clear()
-        gc.unfreeze()
         gc.collect()
-        gc.freeze()
         assert not [seen() for seen in self._seen if seen() is not None]
 
     def _open(self, shown: bool) -> int:
@@ -116,7 +104,6 @@ class Windows:
         self._followed[id(viewer)] = _followed(viewer)
         # napari's own fixtures complain of windows that they did not open.
         QtViewer._instances.discard(shown)
-        set_aside()
         return id(viewer)
 
 

@@ -9,23 +9,8 @@ import typer
 from ..core.errors import CalmError
 from .app import app
 from .console import check_output, messages, print_table, results, run_with_bar
-from .options import (
-    DEFAULT_MODEL,
-    AdaptationFile,
-    CellsOnly,
-    Channel,
-    Device,
-    DropUnusable,
-    FrameRate,
-    LeaveOut,
-    Model,
-    Plane,
-    Rois,
-    Transpose,
-    load_adapted,
-    read_with_bar,
-    without,
-)
+from .options import DEFAULT_MODEL, AdaptationFile, Device, Model, load_adapted, without
+from .reading import Reading, with_reading
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,6 +28,7 @@ if TYPE_CHECKING:
     "--save any-worm.safetensors | napari-calm decode worm4.npz --apply any-worm.safetensors "
     "--out reversal.csv"
 )
+@with_reading("dataset")
 def decode(
     recordings: Annotated[
         list[Path],
@@ -118,14 +104,8 @@ def decode(
     model: Model = DEFAULT_MODEL,
     adaptation: AdaptationFile = None,
     device: Device = "auto",
-    frame_rate: FrameRate = None,
-    rois: Rois = None,
-    drop_unusable: DropUnusable = False,
-    cells_only: CellsOnly = False,
-    leave_out: LeaveOut = None,
-    channel: Channel = None,
-    plane: Plane = None,
-    transpose: Transpose = None,
+    *,
+    reading: Reading,
 ) -> None:
     """Read behaviour, stimulus or state from the population, beside what costs nothing."""
     from ..decoding.settings import Settings
@@ -145,20 +125,8 @@ def decode(
         shifts,
         seed,
     )
-    read = [
-        read_with_bar(
-            path,
-            frame_rate,
-            rois,
-            drop_unusable,
-            cells_only,
-            channel=channel,
-            plane=plane,
-            transpose=transpose,
-        )
-        for path in recordings
-    ]
-    used = [without(recording, leave_out) for recording in read]
+    read = [reading.read(path) for path in recordings]
+    used = [without(recording, reading.leave_out) for recording in read]
     parts = [
         recording if rows is None else recording.select(rows)
         for recording, rows in zip(read, used, strict=True)

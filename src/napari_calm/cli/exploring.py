@@ -11,22 +11,14 @@ from .console import check_output, print_table, results, run_with_bar
 from .options import (
     DEFAULT_MODEL,
     AdaptationFile,
-    CellsOnly,
-    Channel,
     Device,
-    DropUnusable,
-    FrameRate,
-    LeaveOut,
     Model,
     Out,
-    Plane,
     RecordingPath,
-    Rois,
-    Transpose,
     load_adapted,
-    read_with_bar,
     without,
 )
+from .reading import Reading, with_reading
 
 if TYPE_CHECKING:
     from ..explore.embed import Source
@@ -57,6 +49,7 @@ Seed = Annotated[int, typer.Option(help="Seed of the resampling.")]
     epilog="Examples: napari-calm embed traces.npz --out embedding.npz | "
     "napari-calm embed session.npz --source task --map umap --out embedding.csv"
 )
+@with_reading("dataset")
 def embed(
     recording: RecordingPath,
     out: Out,
@@ -70,14 +63,8 @@ def embed(
     model: Model = DEFAULT_MODEL,
     adaptation: AdaptationFile = None,
     device: Device = "auto",
-    frame_rate: FrameRate = None,
-    rois: Rois = None,
-    drop_unusable: DropUnusable = False,
-    cells_only: CellsOnly = False,
-    leave_out: LeaveOut = None,
-    channel: Channel = None,
-    plane: Plane = None,
-    transpose: Transpose = None,
+    *,
+    reading: Reading,
 ) -> None:
     """Write one vector a neuron, in which neurons of like function lie close."""
     from ..explore.embed import embed_steps
@@ -86,22 +73,13 @@ def embed(
     from ..io.accepted_column import with_accepted
     from ..io.tables import write_table
 
-    check_output(out, ".npz", ".csv", ".parquet", reads=[recording, rois])
+    check_output(out, ".npz", ".csv", ".parquet", reads=[recording, reading.rois])
     if map_name not in ("pca", "umap"):
         raise CalmError(f"--map: found {map_name!r}; expected pca or umap.")
     if map_name == "umap":
         check_umap()
-    read = read_with_bar(
-        recording,
-        frame_rate,
-        rois,
-        drop_unusable,
-        cells_only,
-        channel=channel,
-        plane=plane,
-        transpose=transpose,
-    )
-    used = without(read, leave_out)
+    read = reading.read(recording)
+    used = without(read, reading.leave_out)
     part = read if used is None else read.select(used)
     loaded = load_adapted(model, adaptation, device, part if used is not None else None)
     made = run_with_bar(
@@ -127,6 +105,7 @@ def embed(
     epilog="Examples: napari-calm cluster traces.npz --out clusters.csv | "
     "napari-calm cluster session.npz --source task --clusters 5 --out clusters.npz"
 )
+@with_reading("dataset")
 def cluster(
     recording: RecordingPath,
     out: Out,
@@ -157,31 +136,16 @@ def cluster(
     model: Model = DEFAULT_MODEL,
     adaptation: AdaptationFile = None,
     device: Device = "auto",
-    frame_rate: FrameRate = None,
-    rois: Rois = None,
-    drop_unusable: DropUnusable = False,
-    cells_only: CellsOnly = False,
-    leave_out: LeaveOut = None,
-    channel: Channel = None,
-    plane: Plane = None,
-    transpose: Transpose = None,
+    *,
+    reading: Reading,
 ) -> None:
     """Part neurons into functional clusters, say how stable they are and what marks each."""
     from ..explore.cluster import cluster_steps
     from ..explore.files import write_clusters
 
-    check_output(out, ".npz", ".csv", ".parquet", reads=[recording, rois])
-    read = read_with_bar(
-        recording,
-        frame_rate,
-        rois,
-        drop_unusable,
-        cells_only,
-        channel=channel,
-        plane=plane,
-        transpose=transpose,
-    )
-    used = without(read, leave_out)
+    check_output(out, ".npz", ".csv", ".parquet", reads=[recording, reading.rois])
+    read = reading.read(recording)
+    used = without(read, reading.leave_out)
     part = read if used is None else read.select(used)
     loaded = load_adapted(model, adaptation, device, part if used is not None else None)
     made = run_with_bar(
@@ -217,6 +181,7 @@ def cluster(
     epilog="Example: napari-calm selectivity session.npz --column cue --column position_cm "
     "--out selectivity.csv"
 )
+@with_reading("dataset")
 def selectivity(
     recording: RecordingPath,
     out: Annotated[Path, typer.Option(metavar="FILE.csv", help="One row a neuron.")],
@@ -231,14 +196,8 @@ def selectivity(
         ),
     ] = None,
     seed: Seed = 0,
-    frame_rate: FrameRate = None,
-    rois: Rois = None,
-    drop_unusable: DropUnusable = False,
-    cells_only: CellsOnly = False,
-    leave_out: LeaveOut = None,
-    channel: Channel = None,
-    plane: Plane = None,
-    transpose: Transpose = None,
+    *,
+    reading: Reading,
 ) -> None:
     """Say which neurons follow which behaviour or trial column: d', p and q of each."""
     from ..explore.columns import find_column, telling_columns
@@ -246,18 +205,9 @@ def selectivity(
     from ..io.accepted_column import with_accepted
     from ..io.tables import write_table
 
-    check_output(out, ".csv", ".parquet", reads=[recording, rois])
-    read = read_with_bar(
-        recording,
-        frame_rate,
-        rois,
-        drop_unusable,
-        cells_only,
-        channel=channel,
-        plane=plane,
-        transpose=transpose,
-    )
-    used = without(read, leave_out)
+    check_output(out, ".csv", ".parquet", reads=[recording, reading.rois])
+    read = reading.read(recording)
+    used = without(read, reading.leave_out)
     part = read if used is None else read.select(used)
     names = column or telling_columns(part)
     if not names:

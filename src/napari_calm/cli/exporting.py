@@ -7,18 +7,8 @@ import typer
 
 from .app import app
 from .console import results
-from .options import (
-    CellsOnly,
-    Channel,
-    Dataset,
-    DropUnusable,
-    FrameRate,
-    Plane,
-    RecordingPath,
-    Rois,
-    Transpose,
-    read_with_bar,
-)
+from .options import RecordingPath
+from .reading import Reading, with_reading
 
 
 @app.command(
@@ -26,6 +16,7 @@ from .options import (
     "napari-calm export session.nwb --clusters clusters.npz --out with_clusters.nwb | "
     "napari-calm export suite2p/ --clusters clusters.npz --out rois.zip"
 )
+@with_reading("leave_out")
 def export(
     recording: RecordingPath,
     out: Annotated[
@@ -60,32 +51,15 @@ def export(
             "--new", help="NWB: a new file, and not a copy of RECORDING with more in it."
         ),
     ] = False,
-    frame_rate: FrameRate = None,
-    rois: Rois = None,
-    drop_unusable: DropUnusable = False,
-    cells_only: CellsOnly = False,
-    dataset: Dataset = None,
-    channel: Channel = None,
-    plane: Plane = None,
-    transpose: Transpose = None,
+    *,
+    reading: Reading,
 ) -> None:
     """Write a recording, and what was made of it, for other programs."""
     from ..explore.files import read_clusters
     from ..io.export import export_recording
     from ..io.results import read_forecast, read_tokens
 
-    source = read_with_bar(
-        recording,
-        frame_rate,
-        rois,
-        drop_unusable,
-        cells_only,
-        dataset=dataset,
-        channel=channel,
-        plane=plane,
-        transpose=transpose,
-        behaviour=behaviour or (),
-    )
+    source = reading.read(recording, behaviour=behaviour or ())
     is_nwb = recording.suffix.lower() == out.suffix.lower() == ".nwb"
     export_recording(
         source,

@@ -9,7 +9,7 @@ from ..core.errors import CalmError
 from ..preprocess.baseline import DEFAULT_PERCENTILE, DEFAULT_WINDOW_S
 from .app import app
 from .console import check_output, messages, results, run_with_bar
-from .options import Channel, Dataset, DropUnusable, FrameRate, Plane, Transpose
+from .reading import Reading, with_reading
 
 if TYPE_CHECKING:
     from ..io.batch import Extracted
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     "--out traces.npz | napari-calm extract 'data/*.tif' --rois 'rois/{name}.zip' --out traces "
     "| napari-calm extract 'run_*.tif' --join --rois labels.tif --out traces.npz"
 )
+@with_reading("rois", "cells_only", "leave_out")
 def extract(
     movie: Annotated[
         list[str],
@@ -74,12 +75,8 @@ def extract(
         int | None,
         typer.Option(min=1, metavar="N", help="Several movies: how many local processes."),
     ] = None,
-    frame_rate: FrameRate = None,
-    drop_unusable: DropUnusable = False,
-    dataset: Dataset = None,
-    channel: Channel = None,
-    plane: Plane = None,
-    transpose: Transpose = None,
+    *,
+    reading: Reading,
 ) -> None:
     """Extract dF/F traces of ROIs from movies, in one pass over each."""
     from ..extraction.options import ExtractionOptions
@@ -87,12 +84,8 @@ def extract(
     from ..io.batch import ExtractionJob, extract_job_steps, extract_many_steps, jobs_for
 
     options = {
-        "frame_rate_hz": frame_rate,
-        "dataset": dataset,
-        "channel": channel,
-        "plane": plane,
-        "transpose": transpose,
-        "drop_unusable": drop_unusable,
+        **reading.of_file(),
+        "drop_unusable": reading.drop_unusable,
         "extraction": ExtractionOptions(
             baseline_window, baseline_percentile, neuropil, exclude_overlaps
         ),
@@ -109,9 +102,7 @@ def extract(
         return
     check_output(out, ".npz", reads=[*map(Path, files), Path(rois)])
     paths = tuple(map(str, files)) if join else str(files[0])
-    made = run_with_bar(
-        extract_job_steps(ExtractionJob(paths, rois, str(out), **options))  # type: ignore[arg-type]
-    )
+    made = run_with_bar(extract_job_steps(ExtractionJob(paths, rois, str(out), **options)))
     _say([made])
 
 

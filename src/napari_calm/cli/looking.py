@@ -9,53 +9,27 @@ from rich.table import Table
 
 from .app import app
 from .console import check_output, plain, print_table, results, run_with_bar
-from .options import (
-    DEFAULT_MODEL,
-    CellsOnly,
-    Channel,
-    Dataset,
-    Device,
-    DropUnusable,
-    FrameRate,
-    LeaveOut,
-    Model,
-    Out,
-    Plane,
-    RecordingPath,
-    Rois,
-    Transpose,
-    load_adapted,
-    read_with_bar,
-    without,
-)
+from .options import DEFAULT_MODEL, Device, Model, Out, RecordingPath, load_adapted, without
+from .reading import Reading, with_reading
 
 if TYPE_CHECKING:
     from ..model.forecasting import Expectation
 
 
 @app.command(epilog="Examples: napari-calm info suite2p/ | napari-calm info movie.tif --json")
+@with_reading("rois", "drop_unusable", "cells_only", "leave_out")
 def info(
     path: Annotated[
         Path, typer.Argument(help="Any file or folder napari-calm reads or writes.")
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    frame_rate: FrameRate = None,
-    dataset: Dataset = None,
-    channel: Channel = None,
-    plane: Plane = None,
-    transpose: Transpose = None,
+    *,
+    reading: Reading,
 ) -> None:
     """Say what a file or folder is and what is in it."""
     from ..io.describe import describe
 
-    facts = describe(
-        path,
-        frame_rate_hz=frame_rate,
-        dataset=dataset,
-        channel=channel,
-        plane=plane,
-        transpose=transpose,
-    )
+    facts = describe(path, **reading.of_file())
     if as_json:
         typer.echo(json.dumps(facts, indent=2))
         return
@@ -66,37 +40,23 @@ def info(
 
 
 @app.command(epilog="Example: napari-calm tokenize suite2p/ --out tokens.npz")
+@with_reading("dataset")
 def tokenize(
     recording: RecordingPath,
     out: Out,
     model: Model = DEFAULT_MODEL,
     device: Device = "auto",
-    frame_rate: FrameRate = None,
-    rois: Rois = None,
-    drop_unusable: DropUnusable = False,
-    cells_only: CellsOnly = False,
-    leave_out: LeaveOut = None,
-    channel: Channel = None,
-    plane: Plane = None,
-    transpose: Transpose = None,
+    *,
+    reading: Reading,
 ) -> None:
     """Write the tokens of every neuron over the whole recording."""
     from ..io.results import write_tokens
     from ..model.checkpoint import load_model
 
-    check_output(out, ".npz", ".csv", ".parquet", reads=[recording, rois])
+    check_output(out, ".npz", ".csv", ".parquet", reads=[recording, reading.rois])
     loaded = load_model(model, device)
-    source = read_with_bar(
-        recording,
-        frame_rate,
-        rois,
-        drop_unusable,
-        cells_only,
-        channel=channel,
-        plane=plane,
-        transpose=transpose,
-    )
-    used = without(source, leave_out)
+    source = reading.read(recording)
+    used = without(source, reading.leave_out)
     part = source if used is None else source.select(used)
     tokens = run_with_bar(loaded.tokenize_steps(part))
     if used is not None:
@@ -112,6 +72,7 @@ def tokenize(
     epilog="Example: napari-calm forecast traces.npz --start-frame 500 --horizon-frames 30 "
     "--samples 16 --out forecast.npz"
 )
+@with_reading("dataset")
 def forecast(
     recording: RecordingPath,
     start_frame: Annotated[
@@ -140,31 +101,16 @@ def forecast(
         typer.Option(help="Where mean and bands come from: auto, direct (head) or samples."),
     ] = "auto",
     device: Device = "auto",
-    frame_rate: FrameRate = None,
-    rois: Rois = None,
-    drop_unusable: DropUnusable = False,
-    cells_only: CellsOnly = False,
-    leave_out: LeaveOut = None,
-    channel: Channel = None,
-    plane: Plane = None,
-    transpose: Transpose = None,
+    *,
+    reading: Reading,
 ) -> None:
     """Forecast every neuron from a start frame, and score it where the truth is known."""
     from ..analysis.skill import forecast_skill
     from ..io.results import write_forecast
 
-    check_output(out, ".npz", ".csv", ".parquet", reads=[recording, rois])
-    source = read_with_bar(
-        recording,
-        frame_rate,
-        rois,
-        drop_unusable,
-        cells_only,
-        channel=channel,
-        plane=plane,
-        transpose=transpose,
-    )
-    used = without(source, leave_out)
+    check_output(out, ".npz", ".csv", ".parquet", reads=[recording, reading.rois])
+    source = reading.read(recording)
+    used = without(source, reading.leave_out)
     part = source if used is None else source.select(used)
     loaded = load_adapted(model, adaptation, device, part if used is not None else None)
     made = run_with_bar(

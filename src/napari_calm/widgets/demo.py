@@ -61,7 +61,7 @@ def run_demo(out_folder: str | Path, *, model_name: str, keep_open: bool) -> Non
 
 def _run_all(viewer: napari.Viewer, panel: CalmPanel, model_name: str) -> None:
     panel.model.choose(model_name)
-    panel.recording.open_sample.click()
+    panel.recording.opener.open_sample.click()
     press(panel, panel.recording.extract)
     press(panel, panel.tokens.tokenise)
     recording = panel.session.recording

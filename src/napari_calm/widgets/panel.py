@@ -107,7 +107,7 @@ class CalmPanel(DockContent):
         self.tokens = TokensSection(self.session, self.job, self.model)
         self.forecast = ForecastSection(self.session, self.job, self.model)
         self.job_bar = JobBar(self.job)
-        self.start_hint = StartHint(self.session, self.recording.open_sample)
+        self.start_hint = StartHint(self.session, self.recording.opener.open_sample)
         self.embedding = EmbeddingSection(self.session, self.job, self.model)
         self.decode = DecodeSection(self.session, self.job, self.model)
         keeping = SessionKeeping(
@@ -348,7 +348,7 @@ class CalmPanel(DockContent):
             return
         for layer in self._viewer.layers:
             if RECORDING_KEY in layer.metadata:
-                self.recording.take_over(layer)
+                self.recording.opener.take_over(layer)
                 return
 
 

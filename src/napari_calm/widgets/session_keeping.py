@@ -106,7 +106,7 @@ class SessionKeeping(QWidget):
 
     def _show(self, reopened: Reopened, path: Path) -> None:
         kept = reopened.kept
-        self._recording.show_opened(reopened.opened)
+        self._recording.opener.show_opened(reopened.opened)
         told = self._choose_model(kept)
         show_results(self._session, reopened)
         for widget in self._fields():

@@ -45,7 +45,7 @@ def tour_steps(panel) -> tuple[TourStep, ...]:
             "Open a recording",
             "<b>Open sample</b> gives a small simulated session to try all of this on. Or open "
             "a movie and its ROIs, or the results of suite2p, CaImAn, minian, EXTRACT or NWB.",
-            lambda: recording.open_sample,
+            lambda: recording.opener.open_sample,
             has_something_open,
             (movie.layer_changed, rois.layer_changed, session.recording_changed),
         ),
