@@ -50,21 +50,31 @@ def fitted():
 
 
 @pytest.fixture
-def adapted(with_head, press, fitted, monkeypatch):
-    """Return the panel after its button has adapted; fitted once for all tests."""
-    from napari_calm.train import adapt
+def fit_of_before(with_head, press, fitted):
+    """Return steps that end at once with a fit to the recording; fitted once for all tests."""
+    if not fitted:
+        report = press(with_head, with_head.adapt.adapt)
+        assert report.ending is Ending.DONE, report.message
+        fitted[:] = [with_head.session.adaptation]
+        with_head.session.set_adaptation(None)
 
-    def steps_of_before(*_args, **_choices):
+    def steps(*_args, **_choices):
         yield Progress(1, 1, "fitted before")
         return fitted[0]
 
+    return steps
+
+
+@pytest.fixture
+def adapted(with_head, press, fit_of_before, monkeypatch):
+    """Return the panel after its button has adapted."""
+    from napari_calm.train import adapt
+
     with monkeypatch.context() as patched:
-        if fitted:
-            patched.setattr(adapt, "adapt_steps", steps_of_before)
+        patched.setattr(adapt, "adapt_steps", fit_of_before)
         report = press(with_head, with_head.adapt.adapt)
     assert report.ending is Ending.DONE, report.message
     assert with_head.session.adaptation.helped
-    fitted[:] = [with_head.session.adaptation]
     return with_head
 
 
@@ -85,7 +95,7 @@ def start_forecast(panel, press, start_frame=300):
     return panel.session.forecast
 
 
-def test_the_curve_grows_while_the_fit_runs_and_ends_with_the_verdict(with_head, press, qtbot):
+def test_the_curve_grows_while_the_fit_runs_and_ends_with_the_verdict(with_head, press, fitted):
     panel, lengths = with_head, set()
     panel.job.progressed.connect(lambda _: lengths.add(n_drawn(panel.adapt.plot)))
     assert press(panel, panel.adapt.adapt).ending is Ending.DONE
@@ -101,6 +111,7 @@ def test_the_curve_grows_while_the_fit_runs_and_ends_with_the_verdict(with_head,
     assert panel.adapt.adapted.isChecked()
     assert panel.session.model.adaptation is adaptation
     assert "adapted" in panel.model.result.text()
+    fitted[:] = [adaptation]
 
 
 def test_the_switch_changes_the_forecast_and_what_it_is_called_without_a_fit(
@@ -136,13 +147,15 @@ def test_a_forecast_of_the_head_alone_has_bands_and_no_samples(with_head, press)
     assert "bands" in with_head.traces._legend_text()
 
 
-def test_a_fit_that_does_not_help_is_said_and_not_used(with_head, press, monkeypatch, qtbot):
+def test_a_fit_that_does_not_help_is_said_and_not_used(
+    with_head, press, fit_of_before, monkeypatch
+):
     from napari_calm.train import adapt
 
-    real, panel = adapt.adapt_steps, with_head
+    panel = with_head
 
     def useless_steps(*args, **kwargs):
-        found = yield from real(*args, **kwargs)
+        found = yield from fit_of_before(*args, **kwargs)
         return replace(found, weights={}, adapted_mse=found.zero_shot_mse + 1)
 
     monkeypatch.setattr(adapt, "adapt_steps", useless_steps)
@@ -247,13 +260,15 @@ def test_another_model_drops_the_adaptation_and_says_so(adapted):
     assert "dropped: another model" in adapted.adapt.result.text()
 
 
-def test_a_result_for_a_replaced_recording_is_refused(with_head, press, monkeypatch, qtbot):
+def test_a_result_for_a_replaced_recording_is_refused(
+    with_head, press, fit_of_before, monkeypatch
+):
     from napari_calm.train import adapt
 
-    panel, real = with_head, adapt.adapt_steps
+    panel = with_head
 
     def replaced_meanwhile(*args, **kwargs):
-        found = yield from real(*args, **kwargs)
+        found = yield from fit_of_before(*args, **kwargs)
         panel.session._recording = random_recording(n_neurons=3, seed=1)
         return found
 
