@@ -231,7 +231,7 @@ def test_the_error_stands_under_the_fan_as_far_as_the_truth_goes(
         # Bands begin above zero, errors on it.
         filled = [fill for fill in drawn.stack.fills if not fill.low.any()]
         assert len(filled) == (2 if known else 0)
-        assert ("its error" in trace_panel.legend.text()) == bool(known)
+        assert ("error" in trace_panel.legend.text()) == bool(known)
         if known:
             expected = np.abs(smoothed[start : start + known] - forecast.mean[2, :known])
             np.testing.assert_allclose(fan.error, expected, rtol=1e-4, atol=1e-6)

@@ -55,18 +55,20 @@ class TimeCursor:
             text.visible = False
             return
         time_s, forecast = self._session.time_s, self._session.forecast
-        text.text = f"t = {time_s:.1f} s"
+        # Written at once: each change of it is laid out anew.
+        written = f"t = {time_s:.1f} s"
         decoded, recording = self._session.decoded, self._session.recording
         if forecast is not None:
             ahead_s = time_s - forecast.start_s
             horizon_s = forecast.horizon_frames / forecast.frame_rate_hz
             if -0.5 / forecast.frame_rate_hz <= ahead_s < horizon_s:
                 measured, said, _ = overlay_words(self._session.forecast_kind)
-                text.text += f" ({ahead_s:z.1f} s ahead)\n{measured}\n{said}"
+                written += f" ({ahead_s:z.1f} s ahead)\n{measured}\n{said}"
         if decoded is not None and recording is not None:
             said = decoded.text_at(round(time_s * recording.frame_rate_hz))
             # Moments of which nothing is said keep their line, so that the text does not jump.
-            text.text += f"\ndecoded {said or f'{decoded.name}: -'}"
+            written += f"\ndecoded {said or f'{decoded.name}: -'}"
+        text.text = written
         text.visible = True
 
 

@@ -133,6 +133,7 @@ class CalmPanel(DockContent):
             leave=self._leave,
             help_here=self.show_help_here,
             page=self._page_traces,
+            play=self._play,
         )
         self._sections = (
             self.recording,
@@ -225,6 +226,12 @@ class CalmPanel(DockContent):
     def _page_traces(self, way: int) -> None:
         if self.traces is not None and TRACES_DOCK in self._viewer.window.dock_widgets:
             self.traces.plot.page(way)
+
+    def _play(self) -> None:
+        """Play what the traces show, or stop."""
+        self.show_traces()
+        if self.traces is not None and TRACES_DOCK in self._viewer.window.dock_widgets:
+            self.traces.playback.turn()
 
     def _keyed_buttons(self) -> dict:
         return {

@@ -212,6 +212,17 @@ class Session(ExploredResults, AcceptedCells, MadeWith):
         """The moment looked at, in seconds from the recording's first frame."""
         return self._time_s
 
+    @property
+    def end_s(self) -> float:
+        """Time of the last frame, recorded or forecast; 0 without a recording."""
+        recording, forecast = self._recording, self._forecast
+        if recording is None:
+            return 0.0
+        last = recording.n_frames - 1
+        if forecast is not None:
+            last = max(last, forecast.start_frame + forecast.horizon_frames - 1)
+        return last / recording.frame_rate_hz
+
     def set_recording(
         self,
         recording: Recording | None,
