@@ -2,9 +2,9 @@
 
 Opens the real panel in napari, presses every button that starts a job, and records the gaps
 of a 5 ms timer in the window's thread during each job; a gap of 100 ms is what a user feels
-as a stutter. Then steps the slider and plays with every overlay shown, and loads and unloads the
-model several times. Beside it stands what napari alone needs, without a plugin, to add a layer
-and to step through as many plain layers in memory.
+as a stutter. Then steps the slider and plays with every overlay shown, and loads and unloads
+the model several times. Beside it stands what napari alone needs, without a plugin, to add a
+layer and to step through as many plain layers in memory.
 
     xvfb-run -a python benchmarks/window.py --out DIR
 
