@@ -15,6 +15,7 @@ from qtpy.QtWidgets import (
 
 from .adapt_section import AdaptSection
 from .canvas_lasso import CanvasLasso
+from .canvas_text import CanvasText
 from .colour_preferences import ColourPreferences
 from .cursor import TimeCursor
 from .decode_section import DecodeSection
@@ -83,6 +84,7 @@ class CalmPanel(DockContent):
         self.layers = SessionLayers(viewer, self.session)
         self._neuron_colours = NeuronColours(viewer, self.session, self.layers)
         self._cursor = TimeCursor(viewer, self.session)
+        self._text = CanvasText(viewer, self.session, self.layers)
         self._picking = RoiPicking(viewer, self.session, self.layers)
         self._lasso = CanvasLasso(viewer, self.session, self.layers)
         preferences = ColourPreferences(self.session)
@@ -92,6 +94,7 @@ class CalmPanel(DockContent):
             self.layers,
             self._neuron_colours,
             self._cursor,
+            self._text,
             self._picking,
             self._lasso,
             preferences,
