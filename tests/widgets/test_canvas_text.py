@@ -32,7 +32,7 @@ def layers(viewer, session):
 
 
 def lines(viewer):
-    return canvas_text(viewer).split("\n")
+    return [line.strip() for line in canvas_text(viewer).split("\n")]
 
 
 def test_colours_are_named_with_their_unit_while_their_layer_is_seen(
@@ -71,7 +71,7 @@ def test_the_error_map_is_named(viewer, layers, session, recording):
     session.set_forecast(forecast_of(recording, start_frame=200, horizon_frames=12))
     session.seek(200 / 6)
     layers.show_error_map(True)
-    assert "inferno: error of the forecast, dF/F" in lines(viewer)
+    assert "inferno: its error, dF/F" in lines(viewer)
     layers.show_error_map(False)
     assert not any("error" in line for line in lines(viewer))
 

@@ -5,6 +5,9 @@ from .session import Session
 
 # Of a layer or of the list of layers: what changes that colours mean something else.
 _TELLING = frozenset({"visible", "colormap", "inserted", "removed"})
+# napari measures text a letter or two too narrow: the box behind it, and the canvas, would cut
+# the first letters off.
+_INDENT = "   "
 
 
 class CanvasText:
@@ -45,7 +48,7 @@ class CanvasText:
             overlay.visible = False
             return
         # At once: whatever changes is laid out anew.
-        overlay.text = "\n".join(self._lines())
+        overlay.text = "\n".join(_INDENT + line for line in self._lines())
         overlay.visible = True
 
     def _lines(self) -> list[str]:
@@ -57,7 +60,7 @@ class CanvasText:
         if ahead_s is not None:
             told += [
                 (FORECAST, f"{session.forecast_kind} forecast"),
-                (FORECAST_ERROR, "error of the forecast, dF/F"),
+                (FORECAST_ERROR, "its error, dF/F"),
             ]
         for role, meaning in told:
             layer = self._layers.find(role)

@@ -26,7 +26,7 @@ _USE_HINT = (
     "with Ctrl to make them taller; drag with the middle button to shift. Click ROIs on the "
     "movie to choose which traces are shown; Shift adds."
 )
-_SEPARATOR = "&nbsp;&nbsp;|&nbsp;&nbsp;"
+_SEPARATOR = " | "
 
 
 class TracePanel(DockContent):
