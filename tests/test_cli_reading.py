@@ -3,12 +3,14 @@
 from dataclasses import fields
 from pathlib import Path
 
+import numpy as np
 import pytest
 import typer
 from typer.testing import CliRunner
 
 from napari_calm.cli import app
 from napari_calm.cli.reading import Reading, with_reading
+from napari_calm.core.recording import Recording
 
 COMMANDS = typer.main.get_command(app).commands
 # What `rois` means to it is another thing: a pattern, of several movies.
@@ -64,4 +66,30 @@ def test_a_command_hears_what_was_said_and_nothing_else():
         "channel": 2,
         "plane": None,
         "transpose": False,
+    }
+
+
+def test_all_that_was_said_reaches_the_reader(monkeypatch):
+    given = {}
+
+    def read_recording_steps(path, **options):
+        given.update(options, path=path)
+        yield from ()
+        return Recording(np.ones((1, 3)), 5.0)
+
+    monkeypatch.setattr("napari_calm.io.read.read_recording_steps", read_recording_steps)
+    rois, table = Path("r.zip"), Path("b.csv")
+    said = Reading(5.0, rois, True, True, dataset="d", channel=2, plane=3, transpose=True)
+    said.read(Path("x.tif"), behaviour=[table])
+    assert given == {
+        "path": Path("x.tif"),
+        "frame_rate_hz": 5.0,
+        "rois": rois,
+        "drop_unusable": True,
+        "cells_only": True,
+        "dataset": "d",
+        "channel": 2,
+        "plane": 3,
+        "transpose": True,
+        "behaviour": [table],
     }
