@@ -12,7 +12,6 @@ from ..model.calm import CalmModel
 from ..model.config import CalmConfig
 from ..model.dynamics import UNKNOWN, next_token_loss
 from ..model.forecast_head import HeadForecast, forecast_loss
-from ..model.stepping_down import Tell, warn
 from .ahead import Ahead
 from .config import DynamicsTrainingConfig, PretrainConfig
 from .data import Window, WindowSampler
@@ -137,11 +136,11 @@ def train_dynamics_steps(
     *,
     curve: Curve | None = None,
     stop: Stop = never,
-    tell: Tell = warn,
+    in_parts: InParts | None = None,
 ) -> Steps[Curve]:
     """Train dynamics and forecast head in place on a frozen tokenizer; return the curve.
 
-    `curve` and `stop` as in `optimise_steps`, `tell` as in `InParts`.
+    `curve`, `stop` and `in_parts` as in `optimise_steps`.
     """
     settings = config.dynamics_training
     model.tokenizer.eval().requires_grad_(False)
@@ -149,7 +148,7 @@ def train_dynamics_steps(
     first_row = first_rows(sampler, model.device)
     held = sampler.validation_windows(VALIDATION_WINDOWS, settings.population, seed=config.seed)
     validation = batches_of_equal_size(model, held)
-    in_parts = InParts(tell)
+    in_parts = in_parts or InParts()
 
     def windows_of(step: int) -> list[Window]:
         rng = np.random.default_rng([config.seed + 1, step, WINDOWS])

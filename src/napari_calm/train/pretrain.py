@@ -23,6 +23,7 @@ from .calibrate import calibrate
 from .config import PretrainConfig
 from .data import WindowSampler, folder_recordings_steps, simulated_recordings_steps
 from .dynamics_training import VALIDATION_WINDOWS, train_dynamics_steps
+from .in_parts import InParts
 from .model_card import held_back_skills_steps, model_card
 from .optimise import Curve
 from .tokenizer_training import train_tokenizer_steps
@@ -144,6 +145,7 @@ def _train_steps(
         start_from(model, start)
     model.to(choose_device(device))
     curves |= {"tokenizer": [], "dynamics": []}
+    in_parts = InParts(tell)
     tokenizer_curve = yield from train_tokenizer_steps(
         model.tokenizer,
         sampler,
@@ -162,7 +164,7 @@ def _train_steps(
         state / "dynamics.pt",
         curve=curves["dynamics"],
         stop=stop,
-        tell=tell,
+        in_parts=in_parts,
     )
     n_steps = len(dynamics_curve)
     stopped = stop() and n_steps < config.dynamics_training.optimiser.steps
@@ -173,6 +175,7 @@ def _train_steps(
         sampler.validation_windows(
             VALIDATION_WINDOWS, config.dynamics_training.population, seed=config.seed + 2
         ),
+        in_parts=in_parts,
     )
     model.requires_grad_(True).eval()
     for name, curve in (("tokenizer", tokenizer_curve), ("dynamics", dynamics_curve)):

@@ -37,8 +37,8 @@ class AdaptSection(Section):
         # In a process of its own, so that the window stays smooth and memory is given back.
         self.apart = True
         self._curve: list[dict[str, float]] = []
-        # What was done about too little memory in the fit that is in use.
-        self._shortage = ""
+        # A fit, and what was done in it about too little memory.
+        self._short: tuple[object, str] = (None, "")
         self._shown = None
         self._shown_for: Recording | None = None
         self.adapt = QPushButton("Adapt to this recording", objectName="calm_adapt")
@@ -171,7 +171,7 @@ class AdaptSection(Section):
             if isinstance(adaptation, str):
                 self.say(f"{adaptation} {shortage}".strip())
                 return
-            self._shortage = shortage
+            self._short = (adaptation, shortage)
             self._session.adaptation_file = None
             self._session.set_adaptation(adaptation)
 
@@ -201,7 +201,6 @@ class AdaptSection(Section):
         def on_done(adaptation) -> None:
             self._session.expect(recording)
             self._show_plot(False)
-            self._shortage = ""
             self._session.adaptation_file = str(Path(path).resolve())
             self._session.set_adaptation(adaptation)
 
@@ -289,7 +288,10 @@ class AdaptSection(Section):
         adaptation = self._session.adaptation
         uses_it = self._session.adaptation_in_use is not None
         (self.adapted if uses_it else self.zero_shot).setChecked(True)
-        said = (self._of(), adaptation.verdict(), self._shortage) if adaptation else ()
+        said = () if adaptation is None else (self._of(), adaptation.verdict())
+        fit, shortage = self._short
+        if fit is adaptation:
+            said = (*said, shortage)
         self.say(" ".join(filter(None, said)))
         self._job.refresh_buttons()
 

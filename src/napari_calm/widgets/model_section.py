@@ -23,8 +23,8 @@ _CHOOSE_FOLDER = "Choose folder..."
 _OPEN = "Open model"
 _FIRST_DRAWING_MS = 200
 _ON_CPU = (
-    "The GPU has too little memory for this: it ran on the CPU, which is chosen now. Close what "
-    "else uses the GPU and choose it again, or take a smaller model."
+    "The GPU has too little memory for this: it ran on the CPU, which is chosen now. Close "
+    "what else uses the GPU and choose it again, or take a smaller model."
 )
 
 
