@@ -175,7 +175,7 @@ def test_what_was_done_about_too_little_memory_is_a_line_on_stderr(
     assert places == ["auto", "cpu"]
     assert printed == ""
     assert [line for line in err.splitlines() if line][:2] == [
-        "The GPU has too little memory for this: the CPU does it, which is slower.",
+        "The GPU has too little memory for this: done on the CPU, which is slower.",
         "The GPU is short of memory: more parts.",
     ]
 

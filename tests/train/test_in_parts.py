@@ -26,7 +26,7 @@ from napari_calm.train.in_parts import InParts
 from napari_calm.train.pretrain import pretrain_steps
 
 TINY = Path(__file__).parents[1] / "data" / "tiny.toml"
-ON_CPU = ("The GPU has too little memory for this: the CPU does it, which is slower.", True)
+ON_CPU = ("The GPU has too little memory for this: done on the CPU, which is slower.", True)
 
 
 def test_parts_double_cover_every_window_once_and_stay():
@@ -346,7 +346,7 @@ def test_a_state_that_does_not_fit_into_memory_is_not_called_damaged(
 
     monkeypatch.setattr(torch, "load", load)
     going_on = pretrain_steps(config, tmp_path, **request)
-    with pytest.warns(RuntimeWarning, match="the CPU does it"):
+    with pytest.warns(RuntimeWarning, match="done on the CPU"):
         next(progress for progress in going_on if "tokenizer on the CPU" in progress.stage)
     going_on.close()
     assert len(places) == 2

@@ -423,8 +423,8 @@ def test_a_fit_that_is_short_of_memory_is_taken_in_parts_and_says_so(
     assert press(panel, panel.adapt.adapt).ending is Ending.DONE
     said = panel.adapt.result.text()
     assert panel.session.adaptation.verdict() in said
-    assert "each batch is taken in 8 parts" in said
-    assert "each batch is taken in 8 parts" in panel.model.result.text()
+    assert "each batch in 8 parts" in said
+    assert "each batch in 8 parts" in panel.model.result.text()
     assert "Adapting, each batch in 8 parts" in stages
     assert panel.model.device.currentText() == "auto"
     assert panel.session.model.adaptation is panel.session.adaptation
@@ -446,7 +446,7 @@ def test_a_fit_that_does_not_fit_is_made_on_the_cpu_which_is_chosen_and_said(
     assert press(panel, panel.adapt.adapt).ending is Ending.DONE
     said = panel.adapt.result.text()
     assert panel.session.adaptation.verdict() in said
-    assert "the CPU does it" in said
+    assert "done on the CPU" in said
     assert "ran on the CPU, which is chosen now" in panel.model.result.text()
     assert panel.model.device.currentText() == "cpu"
     assert panel.session.model.adaptation is panel.session.adaptation

@@ -196,7 +196,7 @@ def test_a_training_that_does_not_fit_goes_on_on_the_cpu_which_is_chosen_and_sai
     assert report.ending is Ending.DONE, report.message
     said = section.result.text()
     assert f"The model is in {tmp_path / 'model'}" in said
-    assert "the CPU does it" in said
+    assert "done on the CPU" in said
     assert "cpu is chosen under Device now" in said
     assert section.choices.device.currentText() == "cpu"
     assert "Training the dynamics on the CPU" in stages

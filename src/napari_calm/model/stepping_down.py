@@ -13,7 +13,7 @@ Tell: TypeAlias = Callable[[str, bool], None]
 
 # Tries on the accelerator, each with half as much at once as the one before.
 TRIES = 4
-ON_CPU = "The GPU has too little memory for this: the CPU does it, which is slower."
+ON_CPU = "The GPU has too little memory for this: done on the CPU, which is slower."
 
 
 def warn(told: str, _on_cpu: bool) -> None:

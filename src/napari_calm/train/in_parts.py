@@ -106,7 +106,7 @@ class InParts:
         if self.n_parts > self._n_told:
             self._n_told = self.n_parts
             self._tell(
-                f"The GPU is short of memory: each batch is taken in {self.n_parts} parts, "
+                f"The GPU is short of memory: each batch in {self.n_parts} parts, "
                 "which is slower and gives the same up to rounding and the draws of dropout.",
                 False,
             )
