@@ -2,9 +2,9 @@
 
 Opens the real panel in napari, presses every button that starts a job, and records the gaps
 of a 5 ms timer in the window's thread during each job; a gap of 100 ms is what a user feels
-as a stutter. Then steps the slider with every overlay shown, and loads and unloads the model
-several times. Beside it stands what napari alone needs, without a plugin, to add a layer and to
-step through as many plain layers in memory.
+as a stutter. Then steps the slider and plays with every overlay shown, and loads and unloads
+the model several times. Beside it stands what napari alone needs, without a plugin, to add a
+layer and to step through as many plain layers in memory.
 
     xvfb-run -a python benchmarks/window.py --out DIR
 
@@ -152,6 +152,7 @@ def measure(args: argparse.Namespace) -> dict:
     more, memory = explore_jobs(panel, args), []
     jobs |= more
     slider = slider_step_ms(viewer, panel)
+    playing = [play(panel, speed) for speed in (1.0, 5.0)]
     shown = [type(layer).__name__ for layer in viewer.layers]
     model = panel.session.model
     for _ in range(args.rounds):
@@ -162,6 +163,7 @@ def measure(args: argparse.Namespace) -> dict:
     return {
         "opening": opening,
         "slider_step_ms": slider,
+        "playing": playing,
         "napari_alone": alone,
         "slider_step_ratio": round(slider["median"] / alone["median"], 2),
         "resident_mb_after_rounds": memory,
@@ -217,6 +219,32 @@ def slider_step_ms(viewer: napari.Viewer, panel: CalmPanel) -> dict[str, float]:
         layer.visible = True
     settle(1.0)
     return step_ms(viewer)
+
+
+def play(panel: CalmPanel, speed: float, for_s: float = 5.0) -> dict[str, float]:
+    """Play with every overlay shown; tell how well it keeps time, and what is drawn."""
+    playback, session = panel.traces.playback, panel.session
+    session.seek(session.forecast.start_s)
+    settle(0.5)
+    drawn_s = []
+
+    def on_time() -> None:
+        drawn_s.append(session.time_s)
+
+    session.time_changed.connect(on_time)
+    playback.set_speed(speed)
+    began_s, first_s = time.perf_counter(), session.time_s
+    playback.start()
+    settle(for_s)
+    passed_s = time.perf_counter() - began_s
+    playback.stop()
+    session.time_changed.disconnect(on_time)
+    return {
+        "speed": speed,
+        "kept_speed": round((session.time_s - first_s) / passed_s, 2),
+        "frames_per_s": round(len(drawn_s) / passed_s, 1),
+        "frames_due_per_s": round(speed * session.recording.frame_rate_hz, 1),
+    }
 
 
 def napari_alone(args: argparse.Namespace, n_images: int, n_labels: int) -> dict[str, float]:
@@ -301,6 +329,11 @@ def as_markdown(result: dict) -> str:
         "adding one of those layers stops the window "
         f"for up to {alone['longest_gap_adding_a_layer_ms']} ms.\n"
     )
+    for each in result["playing"]:
+        tail += (
+            f"Playing {each['speed']:g}x goes {each['kept_speed']}x as fast as recorded and "
+            f"shows {each['frames_per_s']} of {each['frames_due_per_s']} frames a second.\n"
+        )
     if memory:
         tail += (
             f"Resident memory after each of {len(memory)} rounds of loading and unloading: "

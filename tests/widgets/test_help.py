@@ -92,7 +92,7 @@ def test_f1_opens_the_page_of_the_section_with_the_keyboard(shown, recording, qt
     for widget, page in (
         (panel.forecast.horizon, "forecast"),
         (panel.recording.frame_rate, "recording"),
-        (panel.traces.find, "views"),
+        (panel.traces.find, "traces"),
         (panel.explore.colour_by, "embedding"),
     ):
         _raise(widget)

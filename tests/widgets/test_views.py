@@ -114,9 +114,17 @@ def test_selected_rois_have_the_colours_of_their_traces(shown, session, recordin
         np.testing.assert_allclose(colours.map(label)[:3], expected, atol=0.01)
 
 
-def test_the_default_selection_is_the_most_variable_neurons(recording):
-    expected = np.argsort(-recording.traces.std(axis=1))[:2]
-    assert most_active(recording, 2) == tuple(expected)
+def test_the_default_selection_is_the_most_active_neurons(recording):
+    shared = [np.cov(trace[1:], trace[:-1])[0, 1] for trace in recording.traces]
+    assert most_active(recording, 2) == tuple(np.argsort(shared)[::-1][:2])
+
+
+def test_noise_is_not_taken_for_activity(recording):
+    traces = recording.traces.copy()
+    noise = np.random.default_rng(1).normal(size=traces.shape[1])
+    # Its frames share nothing with the next, by their order.
+    traces[2] = 3 * traces.std() * np.where(np.arange(len(noise)) % 2, 1, -1) * np.abs(noise)
+    assert most_active(replace(recording, traces=traces), 4)[-1] == 2
 
 
 def test_features_are_matched_to_labels_by_their_index(shown, recording):
@@ -231,7 +239,7 @@ def test_the_error_stands_under_the_fan_as_far_as_the_truth_goes(
         # Bands begin above zero, errors on it.
         filled = [fill for fill in drawn.stack.fills if not fill.low.any()]
         assert len(filled) == (2 if known else 0)
-        assert ("its error" in trace_panel.legend.text()) == bool(known)
+        assert ("error" in trace_panel.legend.text()) == bool(known)
         if known:
             expected = np.abs(smoothed[start : start + known] - forecast.mean[2, :known])
             np.testing.assert_allclose(fan.error, expected, rtol=1e-4, atol=1e-6)

@@ -18,7 +18,7 @@ class FindNeuron(QLineEdit):
         super().__init__(objectName="calm_find")
         self._viewer, self._session = viewer, session
         self.setPlaceholderText("Find ROI ...")
-        self.setMaximumWidth(130)
+        self.setMaximumWidth(110)
         self.setClearButtonEnabled(True)
         self.setToolTip(
             "Numbers of ROIs, such as 17 or 3, 8, 20-25; Enter selects them. Ctrl+F comes here."

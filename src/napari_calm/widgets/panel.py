@@ -15,6 +15,7 @@ from qtpy.QtWidgets import (
 
 from .adapt_section import AdaptSection
 from .canvas_lasso import CanvasLasso
+from .canvas_text import CanvasText
 from .colour_preferences import ColourPreferences
 from .cursor import TimeCursor
 from .decode_section import DecodeSection
@@ -83,6 +84,7 @@ class CalmPanel(DockContent):
         self.layers = SessionLayers(viewer, self.session)
         self._neuron_colours = NeuronColours(viewer, self.session, self.layers)
         self._cursor = TimeCursor(viewer, self.session)
+        self._text = CanvasText(viewer, self.session, self.layers)
         self._picking = RoiPicking(viewer, self.session, self.layers)
         self._lasso = CanvasLasso(viewer, self.session, self.layers)
         preferences = ColourPreferences(self.session)
@@ -92,6 +94,7 @@ class CalmPanel(DockContent):
             self.layers,
             self._neuron_colours,
             self._cursor,
+            self._text,
             self._picking,
             self._lasso,
             preferences,
@@ -133,6 +136,7 @@ class CalmPanel(DockContent):
             leave=self._leave,
             help_here=self.show_help_here,
             page=self._page_traces,
+            play=self._play,
         )
         self._sections = (
             self.recording,
@@ -225,6 +229,12 @@ class CalmPanel(DockContent):
     def _page_traces(self, way: int) -> None:
         if self.traces is not None and TRACES_DOCK in self._viewer.window.dock_widgets:
             self.traces.plot.page(way)
+
+    def _play(self) -> None:
+        """Play what the traces show, or stop."""
+        self.show_traces()
+        if self.traces is not None and TRACES_DOCK in self._viewer.window.dock_widgets:
+            self.traces.playback.turn()
 
     def _keyed_buttons(self) -> dict:
         return {

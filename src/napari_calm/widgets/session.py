@@ -212,6 +212,17 @@ class Session(ExploredResults, AcceptedCells, MadeWith):
         """The moment looked at, in seconds from the recording's first frame."""
         return self._time_s
 
+    @property
+    def end_s(self) -> float:
+        """Time of the last frame, recorded or forecast; 0 without a recording."""
+        recording, forecast = self._recording, self._forecast
+        if recording is None:
+            return 0.0
+        last = recording.n_frames - 1
+        if forecast is not None:
+            last = max(last, forecast.start_frame + forecast.horizon_frames - 1)
+        return last / recording.frame_rate_hz
+
     def set_recording(
         self,
         recording: Recording | None,
@@ -354,18 +365,29 @@ def kind_of(model) -> str:
 
 
 def most_active(recording: Recording, count: int = DEFAULT_SELECTION_SIZE) -> tuple[int, ...]:
-    """Return the `count` neurons whose traces vary most, most active first.
+    """Return the `count` neurons of most activity, most active first.
 
-    Neurons that the recording's source does not take for cells come last.
+    Activity is what a frame shares with the next (the covariance of the two): noise, however
+    strong, shares nothing. Neurons that the recording's source does not take for cells come
+    last.
     """
     traces, some = recording.traces, _NEURONS_AT_ONCE
     # Some at a time: numpy would make a second copy of all.
-    spread = np.concatenate(
-        [np.std(traces[start : start + some], axis=1) for start in range(0, len(traces), some)]
+    activity = np.concatenate(
+        [
+            _shared_with_next(traces[start : start + some])
+            for start in range(0, len(traces), some)
+        ]
     )
     if recording.accepted is not None and recording.accepted.any():
-        spread[~recording.accepted] = -1
-    return tuple(int(n) for n in np.argsort(-spread, kind="stable")[:count])
+        activity[~recording.accepted] = -np.inf
+    return tuple(int(n) for n in np.argsort(-activity, kind="stable")[:count])
+
+
+def _shared_with_next(traces: np.ndarray) -> np.ndarray:
+    """Return the covariance of each trace with itself a frame later, (neurons,)."""
+    centred = traces - traces.mean(axis=1, keepdims=True)
+    return np.einsum("nt,nt->n", centred[:, 1:], centred[:, :-1]) / traces.shape[1]
 
 
 _sessions: WeakKeyDictionary = WeakKeyDictionary()

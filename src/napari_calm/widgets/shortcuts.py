@@ -31,6 +31,8 @@ class Shortcuts:
         Shows the help of where the user is.
     page : callable
         Scrolls the traces by a view, down (1) or up (-1).
+    play : callable
+        Plays or stops.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class Shortcuts:
         leave: Callable,
         help_here: Callable,
         page: Callable[[int], object],
+        play: Callable,
     ) -> None:
         self._viewer, self._session = viewer, session
         self.all = [
@@ -56,6 +59,7 @@ class Shortcuts:
             Shortcut("Control-F", "Ctrl+F", "find ROIs by number", find),
             Shortcut("PageDown", "Page Down", "scroll the traces down", lambda: page(1)),
             Shortcut("PageUp", "Page Up", "scroll the traces up", lambda: page(-1)),
+            Shortcut("Shift-P", "Shift+P", "play at the recording's speed, or stop", play),
             Shortcut("F1", "F1", "help on where you are", help_here),
             *(
                 Shortcut(key, written, told, button.click)

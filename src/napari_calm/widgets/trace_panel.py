@@ -7,6 +7,8 @@ from .bands import NO_BAND, band_names, band_of
 from .dock_content import DockContent
 from .eliding import ElidingCombo
 from .find_neuron import FindNeuron
+from .play_buttons import PlayButtons
+from .playback import Playback, behind_told
 from .row_buttons import RowButtons
 from .selected_rows import has_bands, picture_of
 from .session import Session, session_of
@@ -24,7 +26,7 @@ _USE_HINT = (
     "with Ctrl to make them taller; drag with the middle button to shift. Click ROIs on the "
     "movie to choose which traces are shown; Shift adds."
 )
-_SEPARATOR = "&nbsp;&nbsp;|&nbsp;&nbsp;"
+_SEPARATOR = " | "
 
 
 class TracePanel(DockContent):
@@ -33,7 +35,7 @@ class TracePanel(DockContent):
     While hidden it draws nothing and catches up when shown.
     """
 
-    help_page = "views"
+    help_page = "traces"
 
     def __init__(self, viewer, session: Session | None = None) -> None:
         super().__init__()
@@ -50,11 +52,18 @@ class TracePanel(DockContent):
         self.legend.setWordWrap(True)
         self.rows = RowButtons(self.plot)
         self.find = FindNeuron(viewer, self._session)
+        self.playback = Playback(self._session)
+        self.playback.changed.connect(self._on_playing)
+        self.playback.counted.connect(self._on_counted)
+        # Said while it plays and drawing does not keep up.
+        self._behind = ""
+        self.plot.time_range_changed.connect(self._on_time_range)
+        self.playing = PlayButtons(self.playback)
         self._levels = levels_of(self._session)
         # What was selected when it was drawn last.
         self._shown: tuple[int, ...] = ()
         self.band = ElidingCombo(objectName="calm_band")
-        self.band.setMaximumWidth(150)
+        self.band.setMaximumWidth(120)
         self.band.setToolTip("A behaviour or trial column as a band under the traces.")
         self._scrub = QTimer(self)
         self._scrub.setSingleShot(True)
@@ -69,6 +78,7 @@ class TracePanel(DockContent):
         layout.setContentsMargins(4, 2, 4, 2)
         layout.setSpacing(2)
         top = QHBoxLayout()
+        top.addWidget(self.playing)
         top.addWidget(self.legend, 1)
         top.addWidget(self.rows)
         top.addWidget(self.band)
@@ -98,6 +108,7 @@ class TracePanel(DockContent):
 
     def release(self) -> None:
         """Stop following session and viewer."""
+        self.playback.stop()
         session = self._session
         session.recording_changed.disconnect(self._on_results)
         session.recording_changed.disconnect(self._offer_bands)
@@ -166,6 +177,17 @@ class TracePanel(DockContent):
         if self.isVisible():
             self.plot.move_cursor(self._session.time_s)
 
+    def _on_time_range(self, start_s: float, stop_s: float) -> None:
+        self.playback.view_s = start_s, stop_s
+
+    def _on_counted(self, shown_per_s: float, due_per_s: float) -> None:
+        self._behind = behind_told(shown_per_s, due_per_s, self.playback.speed)
+        self._say_legend()
+
+    def _on_playing(self) -> None:
+        self._behind = ""
+        self._say_legend()
+
     def _on_sought(self, time_s: float) -> None:
         # Only the latest place of a drag is worth a redraw of the canvas.
         self._sought_s = time_s
@@ -174,19 +196,8 @@ class TracePanel(DockContent):
 
     def _seek(self) -> None:
         if self._sought_s is not None:
-            self._session.seek(min(max(self._sought_s, 0.0), self._last_s))
+            self._session.seek(min(max(self._sought_s, 0.0), self._session.end_s))
             self._sought_s = None
-
-    @property
-    def _last_s(self) -> float:
-        """Time of the last frame that is shown, recorded or forecast."""
-        recording, forecast = self._session.recording, self._session.forecast
-        if recording is None:
-            return 0.0
-        last = recording.n_frames - 1
-        if forecast is not None:
-            last = max(last, forecast.start_frame + forecast.horizon_frames - 1)
-        return last / recording.frame_rate_hz
 
     def _refresh(self) -> None:
         self._is_stale = not self.isVisible()
@@ -232,27 +243,28 @@ class TracePanel(DockContent):
 
     def _say_legend(self) -> None:
         empty = self._session.recording is None
-        self.legend.setText(_EMPTY_HINT if empty else self._legend_text())
+        said = _EMPTY_HINT if empty else self._behind or self._legend_text()
+        self.legend.setText(said)
 
     def _legend_text(self) -> str:
         text, plot, forecast = self._colours.text, self.plot, self._session.forecast
         if not self._session.selection:
             return "Nothing is selected: click an ROI on the movie, or find it by its number."
-        start = f"<b style='color:{text}'>&#9478;</b> its start"
+        start = f"<b style='color:{text}'>&#9478;</b> start"
         if plot.is_heat:
-            started = start.replace("its start", "forecast starts")
+            started = start.replace("start", "forecast starts")
             shown = f"z-scored <b style='color:{text}'>dF/F</b> ({LOW_Z:g} to {HIGH_Z:g})"
             told = "rows are too low for lines; Ctrl+wheel: taller"
             return _SEPARATOR.join([shown, *([started] if forecast is not None else []), told])
         parts = [f"<b style='color:{text}'>dF/F</b>"]
         if forecast is not None:
-            bands = ", 50 % and 90 % bands" if plot.is_detailed and has_bands(forecast) else ""
+            bands = ", 50 and 90 % bands" if plot.is_detailed and has_bands(forecast) else ""
             of = "" if forecast.smoothing_alpha == 1 else " of the smoothed trace"
             kind = self._session.forecast_kind
             line = f"<b style='color:{text}'>&#9473;</b>"
             parts += [f"{line} {kind} forecast: mean{of}{bands}", start]
             if forecast.start_frame < self._session.recording.n_frames and plot.is_detailed:
-                parts.append(f"<span style='color:{text}'>&#9601;</span> its error")
+                parts.append(f"<span style='color:{text}'>&#9601;</span> error")
         if self._session.tokens is not None and plot.is_detailed:
             parts.append("strips: tokens")
         if not plot.is_detailed:

@@ -46,11 +46,14 @@ class TracePlot(pg.PlotWidget):
     rows_changed
         Other rows are in view, or they are drawn in another way: with bands, error and tokens,
         as lines alone, or as shades.
+    time_range_changed : float, float
+        Another stretch of time is in view, seconds.
     """
 
     sought = Signal(float)
     row_clicked = Signal(int, bool)
     rows_changed = Signal()
+    time_range_changed = Signal(float, float)
 
     def __init__(self, *, unit: str = "dF/F") -> None:
         self._box = RowsBox()
@@ -251,6 +254,7 @@ class TracePlot(pg.PlotWidget):
         self._rescale.start()
         if self.is_heat:
             self._shade.start()
+        self.time_range_changed.emit(*self._box.viewRange()[0])
 
     @property
     def _free_px(self) -> float:
