@@ -415,7 +415,8 @@ def test_a_fit_that_is_short_of_memory_is_taken_in_parts_and_says_so(
     from napari_calm.train import adapt
 
     monkeypatch.setattr(adapt, "WHOLE_NEURON_WINDOWS", 1)
-    config = replace(adapt.AdaptConfig(), batch_populations=2)
+    optimiser = replace(adapt.AdaptConfig().optimiser, steps=20)
+    config = replace(adapt.AdaptConfig(), optimiser=optimiser, batch_populations=2)
     monkeypatch.setattr(adapt, "AdaptConfig", lambda: config)
     panel, stages = with_head, set()
     panel.job.progressed.connect(lambda now: stages.add(now.progress.stage.partition(" (")[0]))
@@ -423,9 +424,9 @@ def test_a_fit_that_is_short_of_memory_is_taken_in_parts_and_says_so(
     assert press(panel, panel.adapt.adapt).ending is Ending.DONE
     said = panel.adapt.result.text()
     assert panel.session.adaptation.verdict() in said
-    assert "each batch in 8 parts" in said
-    assert "each batch in 8 parts" in panel.model.result.text()
-    assert "Adapting, each batch in 8 parts" in stages
+    assert "batches in up to 8 parts" in said
+    assert "batches in up to 8 parts" in panel.model.result.text()
+    assert "Adapting, batches in up to 8 parts" in stages
     assert panel.model.device.currentText() == "auto"
     assert panel.session.model.adaptation is panel.session.adaptation
 
@@ -435,6 +436,9 @@ def test_a_fit_that_does_not_fit_is_made_on_the_cpu_which_is_chosen_and_said(
 ):
     import torch
 
+    from napari_calm.train import adapt
+
+    monkeypatch.setattr(adapt, "WHOLE_NEURON_WINDOWS", 1)
     panel, model = with_head, with_head.model.ready
 
     def most(_n_calls):

@@ -60,7 +60,7 @@ class InParts:
     @property
     def said(self) -> str:
         """What to add to the name of a stage; nothing where all is taken at once."""
-        return f", each batch in {self.n_parts} parts" if self.n_parts > 1 else ""
+        return f", batches in up to {self.n_parts} parts" if self.n_parts > 1 else ""
 
     def taken(
         self,
@@ -106,7 +106,7 @@ class InParts:
         if self.n_parts > self._n_told:
             self._n_told = self.n_parts
             self._tell(
-                f"The GPU is short of memory: each batch in {self.n_parts} parts, "
+                f"The GPU is short of memory: batches in up to {self.n_parts} parts, "
                 "which is slower and gives the same up to rounding and the draws of dropout.",
                 False,
             )
