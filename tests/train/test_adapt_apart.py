@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from napari_calm.core.errors import CalmError
-from napari_calm.core.progress import run
+from napari_calm.core.progress import Progress, run
 from napari_calm.core.recording import Recording
 from napari_calm.model.calm import CalmModel
 from napari_calm.train import adapt_apart
@@ -78,3 +78,44 @@ def test_what_is_wrong_there_is_raised_here(recording):
     headless = CalmModel.random(seed=0, context_frames=16, max_frames=48)
     with pytest.raises(CalmError, match="head"):
         run(adapt_apart.adapt_apart_steps(headless, recording))
+
+
+def test_the_curve_of_a_fit_that_begins_again_begins_again(model, recording, monkeypatch):
+    """The other process goes to the CPU after two steps; what is watched follows."""
+    seen = []
+
+    def fit_steps(*_what, curve, tell, **_options):
+        for steps in (2, 3):
+            del curve[:]
+            for step in range(steps):
+                curve.append({"step": float(step), "loss": float(steps)})
+                yield Progress(step, steps, "Adapting")
+            if steps == 2:
+                tell("on the CPU", True)
+        raise CalmError("enough")
+
+    class Here:
+        """A caller in this process."""
+
+        def __init__(self, on_sign, tell):
+            self._on_sign, self.tell_shortage = on_sign, tell
+            self.wants_end = lambda: False
+
+        def tell(self, progress, **more):
+            self._on_sign(more)
+            seen.append([row["loss"] for row in curve])
+
+    def here(_module, folder, *, on_sign, tell, **_options):
+        yield Progress(0, 1, "starting")
+        adapt_apart.main(folder, Here(on_sign, tell))
+
+    monkeypatch.setattr(adapt_apart, "adapt_steps", fit_steps)
+    monkeypatch.setattr(adapt_apart, "apart_steps", here)
+    curve, told = [], []
+    steps = adapt_apart.adapt_apart_steps(
+        model, recording, curve=curve, tell=lambda *said: told.append(said)
+    )
+    with pytest.raises(CalmError, match="enough"):
+        run(steps)
+    assert seen == [[2.0], [2.0] * 2, [3.0], [3.0] * 2, [3.0] * 3]
+    assert told == [("on the CPU", True)]

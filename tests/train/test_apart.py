@@ -42,6 +42,10 @@ def test_errors_that_a_user_can_act_on_are_told_in_words(told):
     short = told(RuntimeError("CUDA out of memory. Tried ..."))
     assert "Choose cpu" in short["error"]
     assert short["kind"] == "OutOfMemory"
+    full = told(MemoryError("Unable to allocate 64 GiB"))
+    assert "memory of this machine is full" in full["error"]
+    # The CPU has no more of it.
+    assert full["kind"] == "MemoryError"
 
 
 def test_errors_of_our_own_keep_their_traceback(told):
@@ -62,6 +66,8 @@ def steps(folder, caller):
     try:
         for number in range(10_000):
             print("a library's own words")
+            if number == 3:
+                caller.tell_shortage("less memory", True)
             yield Progress(number, 10_000, "working")
             time.sleep(0.01)
             if caller.wants_end():
@@ -88,7 +94,7 @@ def begun(tmp_path, monkeypatch):
     paths = [str(tmp_path), *sys.path]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
 
-    def begun(stop=lambda: False):
+    def begun(stop=lambda: False, tell=lambda *_: None):
         steps = apart_steps(
             "other_process",
             folder,
@@ -96,6 +102,7 @@ def begun(tmp_path, monkeypatch):
             remedy="Do it again.",
             on_sign=lambda _sign: None,
             stop=stop,
+            tell=tell,
         )
         while next(steps).stage != "working":
             pass
@@ -114,6 +121,15 @@ def test_a_closed_process_leaves_in_order(begun, tmp_path):
     steps.close()
     assert (tmp_path / "left").read_text() == "in order"
     assert process.returncode is not None
+
+
+def test_what_a_process_does_about_little_memory_is_told_here(begun):
+    told = []
+    steps = begun(tell=lambda *said: told.append(said))
+    while next(steps).done < 5:
+        pass
+    steps.close()
+    assert told == [("less memory", True)]
 
 
 def test_what_a_process_could_not_save_on_leaving_is_told(begun, tmp_path):

@@ -5,6 +5,7 @@ from torch import nn
 
 from napari_calm.core.progress import run
 from napari_calm.train.config import OptimiserConfig
+from napari_calm.train.in_parts import in_one_piece
 from napari_calm.train.optimise import optimise_steps
 
 
@@ -23,7 +24,7 @@ def fitted(config, validation_losses, *, validate_every=1):
 
     curve = run(
         optimise_steps(
-            module, config, loss_of, stage="", seed=0,
+            module, config, in_one_piece(loss_of), stage="", seed=0,
             validate=validate, validate_every=validate_every,
         )
     )  # fmt: skip
@@ -65,7 +66,7 @@ def test_a_training_without_validation_ends_with_its_last_weights():
 
     run(
         optimise_steps(
-            module, settings(), loss_of, stage="", seed=0,
+            module, settings(), in_one_piece(loss_of), stage="", seed=0,
             validate=dict, validate_every=5,
         )
     )  # fmt: skip
@@ -79,8 +80,8 @@ def test_the_curve_grows_while_it_is_watched():
         return module(torch.as_tensor(rng.normal(size=(4, 1)), dtype=torch.float32)).mean(), {}
 
     steps = optimise_steps(
-        module, settings(), loss_of, stage="", seed=0, validate=dict, validate_every=5,
-        curve=curve,
+        module, settings(), in_one_piece(loss_of), stage="", seed=0,
+        validate=dict, validate_every=5, curve=curve,
     )  # fmt: skip
     lengths = []
     for _ in range(4):

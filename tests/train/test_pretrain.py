@@ -20,11 +20,11 @@ from napari_calm.train.calibrate import calibrate
 from napari_calm.train.config import OptimiserConfig, pretrain_config, read_pretrain_config
 from napari_calm.train.data import WindowSampler
 from napari_calm.train.dynamics_training import (
-    batches_of_equal_size,
     first_rows,
     head_forecast,
     nearest_codes,
     own_rows,
+    token_noise,
     with_token_noise,
 )
 from napari_calm.train.model_card import held_back_skills_steps
@@ -32,6 +32,7 @@ from napari_calm.train.optimise import learning_rate_at, make_optimiser
 from napari_calm.train.pretrain import pretrain, pretrain_steps
 from napari_calm.train.tokenizer_loss import usage_entropy
 from napari_calm.train.tokenizer_training import revive_dead_codes, tokenizer_quality
+from napari_calm.train.window_batch import batches_of_equal_size
 
 CONFIG = (Path(__file__).parents[1] / "data" / "tiny.toml").read_text()
 
@@ -294,7 +295,8 @@ def test_token_noise_takes_near_codes_as_often_as_asked():
     neighbours = nearest_codes(codebook, 2)
     assert sorted(neighbours[10].tolist()) == [9, 11]
     tokens = torch.full((100, 100), 10)
-    noisy = with_token_noise(tokens, neighbours, 0.1, np.random.default_rng(0))
+    noise = token_noise((100, 100), 2, 0.1, np.random.default_rng(0))
+    noisy = with_token_noise(tokens, neighbours, noise)
     assert set(noisy.unique().tolist()) == {9, 10, 11}
     assert (noisy != 10).double().mean().item() == pytest.approx(0.1, abs=0.015)
 
@@ -348,7 +350,7 @@ def test_own_rows_are_those_of_the_recording_and_are_left_out_as_often_as_asked(
     assert first_row.tolist() == [0, 3, 8]
     unknown = 0
     for batch in batches_of_equal_size(model, windows):
-        neurons, sessions = own_rows(batch, first_row, 0.4, rng)
+        neurons, sessions = own_rows(batch, first_row, rng.random(len(batch)) < 0.4)
         for row, session, number, own in zip(
             neurons, sessions, batch.recordings, batch.neurons, strict=True
         ):
@@ -359,7 +361,7 @@ def test_own_rows_are_those_of_the_recording_and_are_left_out_as_often_as_asked(
                 assert session == number
                 assert torch.equal(row - first_row[number], own)
     assert 0.2 < unknown / 60 < 0.6
-    assert own_rows(batch, first_row, 1.0, rng) is None
+    assert own_rows(batch, first_row, None) is None
 
 
 def test_a_training_with_rows_keeps_one_for_each_neuron(config_file, tmp_path):

@@ -421,3 +421,56 @@ def test_the_button_fits_in_a_process_of_its_own(with_head, press):
     assert press(with_head, with_head.adapt.adapt, timeout=120_000).ending is Ending.DONE
     assert with_head.session.adaptation.recording_name == "test"
     assert len(with_head.adapt._curve) == 1 + N_STEPS
+
+
+def test_a_fit_that_is_short_of_memory_is_taken_in_parts_and_says_so(
+    with_head, press, memory, monkeypatch
+):
+    from napari_calm.train import adapt
+
+    monkeypatch.setattr(adapt, "WHOLE_NEURON_WINDOWS", 1)
+    optimiser = replace(adapt.AdaptConfig().optimiser, steps=20)
+    config = replace(adapt.AdaptConfig(), optimiser=optimiser, batch_populations=2)
+    monkeypatch.setattr(adapt, "AdaptConfig", lambda: config)
+    panel, stages = with_head, set()
+    panel.job.progressed.connect(lambda now: stages.add(now.progress.stage.partition(" (")[0]))
+    memory(1)
+    assert press(panel, panel.adapt.adapt).ending is Ending.DONE
+    said = panel.adapt.result.text()
+    assert panel.session.adaptation.verdict() in said
+    assert "batches in up to 8 parts" in said
+    assert "batches in up to 8 parts" in panel.model.result.text()
+    assert "Adapting, batches in up to 8 parts" in stages
+    assert panel.model.device.currentText() == "auto"
+    assert panel.session.model.adaptation is panel.session.adaptation
+
+
+def test_a_fit_that_does_not_fit_is_made_on_the_cpu_which_is_chosen_and_said(
+    with_head, press, memory, monkeypatch
+):
+    import torch
+
+    from napari_calm.train import adapt
+
+    monkeypatch.setattr(adapt, "WHOLE_NEURON_WINDOWS", 1)
+    panel, model = with_head, with_head.model.ready
+
+    def most(_n_calls):
+        told = panel.model._stepped_down
+        return 0 if torch.is_grad_enabled() and len(panel.adapt._curve) > 5 and not told else 9
+
+    memory(most)
+    monkeypatch.setattr("napari_calm.model.checkpoint.load_model", lambda *_: model)
+    assert press(panel, panel.adapt.adapt).ending is Ending.DONE
+    said = panel.adapt.result.text()
+    assert panel.session.adaptation.verdict() in said
+    assert "done on the CPU" in said
+    assert "ran on the CPU, which is chosen now" in panel.model.result.text()
+    assert panel.model.device.currentText() == "cpu"
+    assert panel.session.model.adaptation is panel.session.adaptation
+    assert panel.adapt.adapted.isChecked()
+    # What is drawn is the second fit alone.
+    assert [row["step"] for row in panel.adapt._curve] == list(range(N_STEPS + 1))
+    # Another fit is not said to have been short of memory.
+    panel.session.set_adaptation(replace(panel.session.adaptation, adapted_mse=0.1))
+    assert "CPU" not in panel.adapt.result.text()

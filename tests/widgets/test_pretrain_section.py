@@ -169,3 +169,36 @@ def test_a_configuration_that_is_broken_is_told_with_its_file(
     assert str(config_file) in section.result.text()
     assert "unknown widht" in section.result.text()
     assert not (tmp_path / "new").exists()
+
+
+def test_a_training_that_does_not_fit_goes_on_on_the_cpu_which_is_chosen_and_said(
+    panel, section, tmp_path, press, memory, monkeypatch
+):
+    from napari_calm.train import model_card, pretrain_apart
+    from napari_calm.train.pretrain import pretrain_steps
+
+    brief = TINY.replace("steps = 40", "steps = 3").replace("steps = 30", "steps = 5")
+    (tmp_path / "brief.toml").write_text(brief.replace("plain_steps = 10", "plain_steps = 1"))
+    monkeypatch.setattr(pretrain_apart, "pretrain_apart_steps", pretrain_steps)
+    monkeypatch.setattr(model_card, "STARTS_PER_RECORDING", 1)
+    section.choices.choose_config(str(tmp_path / "brief.toml"))
+    section.choices.out.set_path(str(tmp_path / "model"))
+    stages = set()
+    panel.job.progressed.connect(lambda now: stages.add(now.progress.stage.partition(" (")[0]))
+
+    def most(_n_calls):
+        is_short = has_rows(section, "dynamics", more_than=1) and not section._shortages
+        return 0 if is_short else 100
+
+    memory(most)
+    report = press(panel, section.pretrain, timeout=120_000)
+    assert report.ending is Ending.DONE, report.message
+    said = section.result.text()
+    assert f"The model is in {tmp_path / 'model'}" in said
+    assert "done on the CPU" in said
+    assert "cpu is chosen under Device now" in said
+    assert section.choices.device.currentText() == "cpu"
+    assert "Training the dynamics on the CPU" in stages
+    assert [row["step"] for row in rows(section, "dynamics")] == [1, 2, 3, 4, 5]
+    section.choices.out.set_path(str(tmp_path / "another"))
+    assert "CPU" not in section.result.text()

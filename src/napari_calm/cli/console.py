@@ -20,7 +20,8 @@ from rich.progress import Progress as ProgressBar
 from rich.table import Table
 
 from ..core.errors import CalmError
-from ..core.progress import Progress, Steps, run
+from ..core.progress import Progress, Steps, Stop, never, run
+from .interrupting import InterruptedAt
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,14 +41,22 @@ def fail(message: str) -> NoReturn:
     sys.exit(1)
 
 
-def run_with_bar(steps: Steps[Result]) -> Result:
-    """Run steps under a progress bar on stderr; in a log file, under a line now and then."""
+def run_with_bar(steps: Steps[Result], is_interrupted: Stop = never) -> Result:
+    """Run steps under a progress bar on stderr; in a log file, under a line now and then.
+
+    Raises
+    ------
+    InterruptedAt
+        Once `is_interrupted`, which is asked after each step; the steps are closed first.
+    """
     with _bar() as bar:
         task = bar.add_task("Starting", total=None)
         last_line_s = time.monotonic()
 
         def show(progress: Progress) -> None:
             nonlocal last_line_s
+            if is_interrupted():
+                raise InterruptedAt(progress)
             if (
                 not messages.is_terminal
                 and time.monotonic() - last_line_s > SECONDS_PER_LOG_LINE
@@ -75,6 +84,11 @@ def _bar() -> Iterator[ProgressBar]:
     )
     with ProgressBar(*columns, console=messages, transient=True) as bar:
         yield bar
+
+
+def tell_shortage(told: str, _on_cpu: bool) -> None:
+    """Say on stderr what was done about too little memory of a GPU."""
+    messages.print(told)
 
 
 def check_output(path: Path, *suffixes: str, reads: Iterable[Path | None] = ()) -> None:

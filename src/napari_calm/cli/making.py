@@ -1,13 +1,28 @@
 """Commands that make something: the demo, simulated sessions, models."""
 
+import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..core.errors import CalmError
+from ..core.progress import Progress, Steps
 from .app import app
-from .console import check_output, messages, print_table, results, run_with_bar
+from .console import (
+    check_output,
+    messages,
+    print_table,
+    results,
+    run_with_bar,
+    tell_shortage,
+)
+from .interrupting import (
+    INTERRUPTED,
+    InterruptedAt,
+    interrupted_at_once,
+    interrupted_between_steps,
+)
 from .options import (
     DEFAULT_MODEL,
     CellsOnly,
@@ -24,6 +39,9 @@ from .options import (
     read_with_bar,
     without,
 )
+
+if TYPE_CHECKING:
+    from ..model.calm import CalmModel
 
 
 @app.command(epilog="Example: napari-calm demo --out demo_output")
@@ -117,17 +135,47 @@ def pretrain(
         typer.Option("--restart", help="Forget an unfinished run instead of continuing it."),
     ] = False,
 ) -> None:
-    """Train a tokenizer, then the dynamics; a killed run continues where it was saved."""
-    from ..train.config import read_pretrain_config
-    from ..train.pretrain import pretrain_steps
+    """Train a tokenizer, then the dynamics; a killed run continues where it was saved.
 
-    steps = pretrain_steps(read_pretrain_config(config), out, device=device, restart=restart)
-    try:
-        run_with_bar(steps)
-    except KeyboardInterrupt:
-        messages.print("Stopped. The same command continues where the state was last saved.")
-        raise
+    Ctrl-C and SIGTERM save the step that was reached. If a GPU has too little memory, steps are
+    taken in parts, and then the CPU goes on.
+    """
+    with interrupted_between_steps() as is_interrupted:
+        try:
+            from ..train.config import read_pretrain_config
+            from ..train.pretrain import pretrain_steps
+
+            steps = pretrain_steps(
+                read_pretrain_config(config),
+                out,
+                device=device,
+                restart=restart,
+                tell=tell_shortage,
+            )
+            run_with_bar(steps, is_interrupted)
+        except KeyboardInterrupt as interrupt:
+            messages.print(_where_it_goes_on(interrupt, config, out, device))
+            raise typer.Exit(INTERRUPTED) from None
     results.print(f"wrote {out}")
+
+
+def _where_it_goes_on(
+    interrupt: KeyboardInterrupt, config: Path, out: Path, device: str
+) -> str:
+    """Say what is there of a training that was interrupted, and the command that goes on."""
+    from ..train.pretrain import STATE_FOLDER
+
+    told = "Interrupted"
+    if isinstance(interrupt, InterruptedAt):
+        # What stands in brackets, such as the loss, is no part of the name of the stage.
+        stage = interrupt.at.stage.partition(" (")[0]
+        told += f": {stage}, {interrupt.at.done} of {interrupt.at.total}"
+    state = out / STATE_FOLDER
+    if not any(state.glob("*.pt")):
+        return f"{told}. No step was made yet, so there is nothing to go on from."
+    command = ["napari-calm", "pretrain", str(config), "--out", str(out)]
+    command += [] if device == "auto" else ["--device", device]
+    return f"{told}. The state is in {state}; go on from there: {shlex.join(command)}"
 
 
 @app.command(
@@ -158,25 +206,40 @@ def adapt(
     transpose: Transpose = None,
 ) -> None:
     """Fit a model to one recording, backbone frozen; kept only where it helps."""
-    from ..model.checkpoint import load_model
-    from ..train.adapt import adapt_steps
-
     check_output(out, ".safetensors", reads=[recording])
-    loaded = load_model(model, device)
-    source = read_with_bar(
-        recording,
-        frame_rate,
-        rois,
-        drop_unusable,
-        cells_only,
-        channel=channel,
-        plane=plane,
-        transpose=transpose,
-    )
-    used = without(source, leave_out)
-    if used is not None:
-        source = source.select(used)
-    found = run_with_bar(adapt_steps(loaded, source, until_frame=until_frame, seed=seed))
+    with interrupted_at_once():
+        try:
+            from ..model.checkpoint import load_model
+            from ..model.stepping_down import stepping_down_steps
+            from ..train.adapt import adapt_steps
+
+            def load_steps(place: str) -> Steps["CalmModel"]:
+                yield Progress(0, 1, f"Loading {model}")
+                return load_model(model, place)
+
+            loaded = run_with_bar(
+                stepping_down_steps(load_steps, device, tell_shortage, tries=1)
+            )
+            source = read_with_bar(
+                recording,
+                frame_rate,
+                rois,
+                drop_unusable,
+                cells_only,
+                channel=channel,
+                plane=plane,
+                transpose=transpose,
+            )
+            used = without(source, leave_out)
+            if used is not None:
+                source = source.select(used)
+            steps = adapt_steps(
+                loaded, source, until_frame=until_frame, seed=seed, tell=tell_shortage
+            )
+            found = run_with_bar(steps)
+        except KeyboardInterrupt:
+            messages.print(f"Interrupted: nothing is kept of the fit, and {out} not written.")
+            raise typer.Exit(INTERRUPTED) from None
     found.save(out)
     results.print(found.verdict())
     results.print(f"wrote {out}")

@@ -76,3 +76,14 @@ def is_device_lost(error: BaseException) -> bool:
     """Tell whether an error says that the GPU does not work any more."""
     words = ("CUDA error", "device-side", "HIP error")
     return isinstance(error, RuntimeError) and any(word in str(error) for word in words)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether an error says that an accelerator's memory did not suffice."""
+    if isinstance(error, OutOfMemory):
+        return True
+    # By its name: who asks may not have loaded torch, and then it is not torch's error.
+    words = ("out of memory", "STATUS_ALLOC_FAILED")
+    return isinstance(error, RuntimeError) and (
+        type(error).__name__ == "OutOfMemoryError" or any(word in str(error) for word in words)
+    )

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from ..core.progress import Steps
 from ..train.config import OptimiserConfig
+from ..train.in_parts import Found, in_one_piece
 from ..train.optimise import optimise_steps
 from .networks import AttentionHead, BilinearHead, make_network
 from .neuron_frames import NeuronFrames
@@ -172,7 +173,7 @@ def fit_network_steps(
             lost = ((said - (wanted - middle) / scale) ** 2).sum(1)
         return (lost * weights).sum(), weights.sum()
 
-    def loss_of(rng: np.random.Generator, _step: int) -> tuple[Tensor, dict[str, float]]:
+    def loss_of(rng: np.random.Generator, _step: int) -> Found:
         examples = training[int(rng.integers(len(training)))]
         n_samples = len(examples.frames)
         chosen = torch.as_tensor(rng.permutation(n_samples)[:per_step])
@@ -199,7 +200,7 @@ def fit_network_steps(
     yield from optimise_steps(
         nn.ModuleDict({"head": network}),
         OPTIMISER,
-        loss_of,
+        in_one_piece(loss_of),
         stage="Fitting the decoder",
         seed=seed,
         validate=validate,

@@ -1,5 +1,7 @@
 """Which device the networks run on."""
 
+import gc
+
 import torch
 
 from ..core.errors import CalmError
@@ -36,3 +38,12 @@ def choose_device(name: str = "auto") -> torch.device:
             "Choose one of these or 'auto'."
         )
     return torch.device(name)
+
+
+def free_memory() -> None:
+    """Give back what the accelerators keep of tensors that nobody holds any more."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    if torch.backends.mps.is_available():
+        torch.mps.empty_cache()

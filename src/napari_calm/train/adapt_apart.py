@@ -17,9 +17,10 @@ from ..io.traces import read_traces_npz, write_recording
 from ..model.adaptation import Adaptation, load_adaptation
 from ..model.calm import CalmModel
 from ..model.checkpoint import load_model, save_model
-from .adapt import AdaptConfig, adapt_steps
-from .apart import Caller, answer, apart_steps
-from .config import OptimiserConfig
+from ..model.stepping_down import Tell, warn
+from .adapt import adapt_steps
+from .apart import Caller, Sign, answer, apart_steps
+from .config import AdaptConfig, OptimiserConfig
 from .optimise import Curve
 
 _RECORDING, _MODEL, _REQUEST = "recording.npz", "model", "request.json"
@@ -35,6 +36,7 @@ def adapt_apart_steps(
     seed: int = 0,
     curve: Curve | None = None,
     stop: Stop = never,
+    tell: Tell = warn,
 ) -> Steps[Adaptation]:
     """Adapt like `adapt_steps`, in another process; closing the generator ends it.
 
@@ -46,6 +48,11 @@ def adapt_apart_steps(
         What adapting raised there, or that the process died.
     """
     curve = [] if curve is None else curve
+
+    def on_sign(sign: Sign) -> None:
+        del curve[sign["known"] :]
+        curve.extend(sign["curve"])
+
     with tempfile.TemporaryDirectory(prefix="napari-calm-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         yield Progress(0, 1, "starting a process for the fit")
@@ -63,8 +70,9 @@ def adapt_apart_steps(
             folder,
             what="adapts the model",
             remedy="Nothing was changed; adapt again.",
-            on_sign=lambda sign: curve.extend(sign["curve"]),
+            on_sign=on_sign,
             stop=stop,
+            tell=tell,
         )
         return replace(
             load_adaptation(folder / _RESULT),
@@ -87,11 +95,19 @@ def main(folder: Path, caller: Caller) -> None:
 
     def on_progress(progress: Progress) -> None:
         nonlocal told
-        caller.tell(progress, curve=curve[told:])
+        # A fit that begins again, on the CPU, begins its curve again.
+        known = told if told <= len(curve) else 0
+        caller.tell(progress, known=known, curve=curve[known:])
         told = len(curve)
 
     steps = adapt_steps(
-        model, recording, config=config, curve=curve, stop=caller.wants_end, **request
+        model,
+        recording,
+        config=config,
+        curve=curve,
+        stop=caller.wants_end,
+        tell=caller.tell_shortage,
+        **request,
     )
     adaptation = run(steps, on_progress)
     on_progress(Progress(1, 1, "the fit is made"))

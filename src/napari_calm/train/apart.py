@@ -23,9 +23,11 @@ from ..core.errors import (
     OutOfMemory,
     StoppedEarly,
     is_device_lost,
+    is_out_of_memory,
     why_and_what_to_do,
 )
 from ..core.progress import Progress, Steps, Stop, never
+from ..model.stepping_down import Tell, warn
 
 _PROBLEMS, _KEEP = "problems.txt", "k"
 _LOOK_EVERY_S = 0.05
@@ -48,6 +50,7 @@ def apart_steps(
     remedy: str,
     on_sign: Callable[[Sign], None],
     stop: Stop = never,
+    tell: Tell = warn,
     leaves_within_s: float = LEAVES_WITHIN_S,
 ) -> Steps[None]:
     """Run a module in a process of its own; closing the generator ends the process.
@@ -64,6 +67,8 @@ def apart_steps(
         Gets what the process tells beside its progress.
     stop : callable
         Once it says so, the process is asked to end and keep the best there is.
+    tell : callable
+        Gets what was done there about too little memory; see `model.stepping_down`.
     leaves_within_s : float
         How long a process that has begun its work may take to leave in order.
 
@@ -108,6 +113,9 @@ def apart_steps(
                 has_begun = True
                 if "error" in sign:
                     raise _error_in(sign)
+                if "told" in sign:
+                    tell(sign["told"], sign["on_cpu"])
+                    continue
                 on_sign(sign)
                 latest = Progress(sign["done"], sign["total"], sign["stage"])
                 yield latest
@@ -157,6 +165,10 @@ class Caller:
         sign = {"done": progress.done, "total": progress.total, "stage": progress.stage} | more
         print(json.dumps(sign), flush=True)
 
+    def tell_shortage(self, told: str, on_cpu: bool) -> None:
+        """Tell what was done about too little memory, and whether the CPU took over."""
+        print(json.dumps({"told": told, "on_cpu": on_cpu}), flush=True)
+
     def _listen(self, orders: int) -> None:
         # Not by Python's own file, whose lock a thread must not hold when the process ends.
         with suppress(OSError):
@@ -177,7 +189,7 @@ def answer(main: Callable[[Path, Caller], None]) -> None:
         said = _told(error)
         if not said:
             raise
-        kind = OutOfMemory if _is_out_of_memory(error) else type(error)
+        kind = OutOfMemory if is_out_of_memory(error) else type(error)
         print(json.dumps({"error": said, "kind": kind.__name__}), flush=True)
 
 
@@ -189,7 +201,12 @@ def _told(error: Exception) -> str:
         return (
             f"{error.filename or 'A file'}: not read or written: {why_and_what_to_do(error)}."
         )
-    if _is_out_of_memory(error):
+    if isinstance(error, MemoryError) or "can't allocate memory" in str(error):
+        return (
+            "The memory of this machine is full. Close other programs, or, for pretraining, "
+            "choose a configuration with a smaller batch_populations or population."
+        )
+    if is_out_of_memory(error):
         return (
             "The memory of the device is full. Choose cpu under Device, or, for pretraining, a "
             "configuration with a smaller batch_populations or population."
@@ -201,12 +218,6 @@ def _told(error: Exception) -> str:
             "training goes on from where it was saved."
         )
     return ""
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    if isinstance(error, CalmError):
-        return False
-    return isinstance(error, MemoryError) or "out of memory" in str(error).lower()
 
 
 def _cause(code: int, problems: str) -> str:
@@ -254,7 +265,8 @@ def _sign_in(line: str) -> Sign | None:
         sign = json.loads(line)
     except ValueError:
         return None
-    return sign if isinstance(sign, dict) and ("error" in sign or "stage" in sign) else None
+    is_sign = isinstance(sign, dict) and not sign.keys().isdisjoint(("error", "told", "stage"))
+    return sign if is_sign else None
 
 
 def _error_in(sign: Sign) -> CalmError:

@@ -92,6 +92,37 @@ class OptimiserConfig:
 
 
 @dataclass(frozen=True)
+class AdaptConfig:
+    """How a model is adapted.
+
+    Parameters
+    ----------
+    optimiser : OptimiserConfig
+        Of the rows and of the head.
+    batch_populations, population : int
+        Windows a step, and neurons in each.
+    head_positions : int
+        Tokens of a window after which the head is fitted.
+    validation_share : float
+        Last share of the known frames: it stops the fit and decides whether it is kept.
+    """
+
+    optimiser: OptimiserConfig = field(
+        default_factory=lambda: OptimiserConfig(
+            steps=240,
+            learning_rate=1e-3,
+            weight_decay=1e-2,
+            average_decay=0.95,
+            patience=5,
+        )
+    )
+    batch_populations: int = 4
+    population: int = 64
+    head_positions: int = 4
+    validation_share: float = 0.2
+
+
+@dataclass(frozen=True)
 class TokenizerTrainingConfig:
     """Training of the tokenizer.
 

@@ -15,12 +15,18 @@ from ..model.forecast_head import HeadForecast, forecast_loss
 from .ahead import Ahead
 from .config import DynamicsTrainingConfig, PretrainConfig
 from .data import Window, WindowSampler
+from .in_parts import Drawn, Found, InParts
 from .optimise import Curve, optimise_steps
+from .window_batch import (
+    WindowBatch,
+    batches_of_equal_size,
+    groups_of_equal_size,
+    of_all_parts,
+)
 
 VALIDATION_WINDOWS = 96
 # Sets the stream of the windows apart from that of a step's other draws.
 WINDOWS = 1
-MOST_WINDOWS_AT_ONCE = 8
 
 
 def nearest_codes(codebook: Tensor, n_neighbours: int) -> Tensor:
@@ -31,79 +37,18 @@ def nearest_codes(codebook: Tensor, n_neighbours: int) -> Tensor:
     return distance.topk(n_neighbours, largest=False).indices
 
 
-def with_token_noise(
-    tokens: Tensor, neighbours: Tensor, probability: float, rng: np.random.Generator
-) -> Tensor:
-    """Replace tokens with `probability` by one of their neighbours, all equally likely."""
-    flip = torch.as_tensor(rng.random(tokens.shape) < probability, device=tokens.device)
-    pick = torch.as_tensor(
-        rng.integers(neighbours.shape[1], size=tokens.shape), device=tokens.device
-    )
-    return torch.where(flip, neighbours[tokens, pick], tokens)
+def token_noise(
+    shape: tuple[int, ...], n_neighbours: int, probability: float, rng: np.random.Generator
+) -> np.ndarray:
+    """Draw which neighbour takes the place of each token, all equally likely; -1: none."""
+    flip = rng.random(shape) < probability
+    return np.where(flip, rng.integers(n_neighbours, size=shape), -1)
 
 
-class WindowBatch:
-    """Windows of equal size as tensors, with the tokens of a frozen tokenizer.
-
-    recordings (batch,); neurons (batch, neurons), numbered in their recording; units (batch,
-    neurons, frames); tokens (batch, neurons, tokens); portrait (batch, neurons, features),
-    the continuations' skill among them; pairs (batch, neurons, neurons, features).
-    """
-
-    def __init__(self, model: CalmModel, windows: Sequence[Window]) -> None:
-        self._windows, self._device = windows, model.device
-        neurons = np.stack([window.neurons for window in windows])
-        self.neurons = torch.as_tensor(neurons, device=model.device)
-        recordings = np.array([window.recording for window in windows])
-        self.recordings = torch.as_tensor(recordings, device=model.device)
-        self.units = self._stacked([window.units for window in windows])
-        self.portrait = self._stacked(
-            [
-                np.concatenate([window.portrait.neurons, window.continuation.skill], axis=1)
-                for window in windows
-            ]
-        )
-        self.pairs = self._stacked(
-            [window.portrait.pairs(np.arange(len(window.neurons))) for window in windows]
-        )
-        with torch.no_grad():
-            tokens = model.tokenizer.tokenize(self.units.flatten(0, 1))
-        self.tokens = tokens.unflatten(0, self.units.shape[:2])
-
-    def _stacked(self, arrays: list[np.ndarray]) -> Tensor:
-        return torch.as_tensor(np.stack(arrays), dtype=torch.float32, device=self._device)
-
-    def continued(self, ends: Sequence[int], horizon_frames: int) -> Tensor:
-        """Linear forecasts after so many frames of the windows.
-
-        Returns
-        -------
-        Tensor, (batch, neurons, ends, continuations, horizon_frames)
-        """
-        return self._stacked(
-            [window.continued(ends, horizon_frames) for window in self._windows]
-        )
-
-    @property
-    def frames(self) -> Tensor:
-        """The frames of each token, (batch, neurons, tokens, frames)."""
-        frames: Tensor = self.units.unflatten(-1, (self.tokens.shape[-1], -1))
-        return frames
-
-    @property
-    def n_targets(self) -> int:
-        """Size of the batch in tokens."""
-        return int(self.tokens.numel())
-
-
-def batches_of_equal_size(model: CalmModel, windows: Sequence[Window]) -> list[WindowBatch]:
-    """Stack populations of equal size; smaller recordings get their own batch."""
-    batches = []
-    for size in sorted({len(window.units) for window in windows}):
-        same = [window for window in windows if len(window.units) == size]
-        for first in range(0, len(same), MOST_WINDOWS_AT_ONCE):
-            batches.append(WindowBatch(model, same[first : first + MOST_WINDOWS_AT_ONCE]))
-    return batches
+def with_token_noise(tokens: Tensor, neighbours: Tensor, noise: np.ndarray) -> Tensor:
+    """Replace tokens by the neighbours that `token_noise` has drawn for them."""
+    pick = torch.as_tensor(noise, device=tokens.device)
+    return torch.where(pick >= 0, neighbours[tokens, pick.clamp(min=0)], tokens)
 
 
 def head_forecast(
@@ -159,14 +104,15 @@ def first_rows(sampler: WindowSampler, device: torch.device) -> Tensor:
 
 
 def own_rows(
-    batch: WindowBatch, first_row: Tensor, dropout: float, rng: np.random.Generator
+    batch: WindowBatch, first_row: Tensor, is_unknown: np.ndarray | None
 ) -> tuple[Tensor, Tensor] | None:
-    """Embedding rows of the neurons and sessions, some windows' left unknown; None for all."""
-    if dropout >= 1:
+    """Embedding rows of the neurons and sessions, left unknown in some windows (batch,).
+
+    None where they are to be left out of all steps.
+    """
+    if is_unknown is None:
         return None
-    unknown = torch.as_tensor(
-        rng.random(len(batch.recordings)) < dropout, device=batch.recordings.device
-    )
+    unknown = torch.as_tensor(is_unknown, device=batch.recordings.device)
     neurons = batch.neurons + first_row[batch.recordings][:, None]
     return (
         neurons.masked_fill(unknown[:, None], UNKNOWN),
@@ -190,10 +136,11 @@ def train_dynamics_steps(
     *,
     curve: Curve | None = None,
     stop: Stop = never,
+    in_parts: InParts | None = None,
 ) -> Steps[Curve]:
     """Train dynamics and forecast head in place on a frozen tokenizer; return the curve.
 
-    `curve` and `stop` as in `optimise_steps`.
+    `curve`, `stop` and `in_parts` as in `optimise_steps`.
     """
     settings = config.dynamics_training
     model.tokenizer.eval().requires_grad_(False)
@@ -201,6 +148,7 @@ def train_dynamics_steps(
     first_row = first_rows(sampler, model.device)
     held = sampler.validation_windows(VALIDATION_WINDOWS, settings.population, seed=config.seed)
     validation = batches_of_equal_size(model, held)
+    in_parts = in_parts or InParts()
 
     def windows_of(step: int) -> list[Window]:
         rng = np.random.default_rng([config.seed + 1, step, WINDOWS])
@@ -214,39 +162,52 @@ def train_dynamics_steps(
 
     drawn = Ahead(windows_of)
 
-    def loss_of(rng: np.random.Generator, step: int) -> tuple[Tensor, dict[str, float]]:
-        windows = drawn(step)
+    def draw(rng: np.random.Generator, step: int) -> Drawn:
+        groups = groups_of_equal_size(drawn(step))
         positions = loss_positions(model.config, settings.head_positions, rng)
         # Sampled tokens have no frames, so tokens alone must do as well.
         with_frames = rng.random() >= settings.frames_dropout
-        return weighted_mean(
-            [
-                (
-                    joint_loss(
-                        model,
-                        batch,
-                        settings,
-                        with_token_noise(batch.tokens, neighbours, settings.token_noise, rng),
-                        positions,
-                        with_frames=with_frames,
-                        rows=own_rows(batch, first_row, settings.row_dropout, rng),
-                    ),
-                    batch.n_targets,
+        noise: list[np.ndarray] = []
+        unknown: list[bool] = []
+        for group in groups:
+            shape = (len(group), len(group[0].units), model.config.max_tokens)
+            noise += list(token_noise(shape, neighbours.shape[1], settings.token_noise, rng))
+            if settings.row_dropout < 1:
+                unknown += list(rng.random(len(group)) < settings.row_dropout)
+        windows = [window for group in groups for window in group]
+        n_targets = sum(map(np.size, noise))
+
+        def loss_of(part: slice) -> Found:
+            found, first = [], part.start
+            for batch in batches_of_equal_size(model, windows[part]):
+                own = slice(first, first + len(batch))
+                first = own.stop
+                noisy = with_token_noise(batch.tokens, neighbours, np.stack(noise[own]))
+                rows = own_rows(batch, first_row, np.array(unknown[own]) if unknown else None)
+                loss = joint_loss(
+                    model,
+                    batch,
+                    settings,
+                    noisy,
+                    positions,
+                    with_frames=with_frames,
+                    rows=rows,
                 )
-                for batch in batches_of_equal_size(model, windows)
-            ]
-        )
+                found.append((loss, batch.n_targets))
+            return weighted_mean(found, n_targets)
+
+        return Drawn(len(windows), loss_of)
+
+    start = [config.model.context_tokens - 1]
+
+    def judged(batch: WindowBatch) -> tuple[Found, int]:
+        return joint_loss(model, batch, settings, batch.tokens, start), batch.n_targets
 
     @torch.no_grad()
     def validate() -> dict[str, float]:
         if not validation:
             return {}
-        start = [config.model.context_tokens - 1]
-        found = [
-            (joint_loss(model, batch, settings, batch.tokens, start), batch.n_targets)
-            for batch in validation
-        ]
-        loss, logged = weighted_mean(found)
+        loss, logged = weighted_mean(of_all_parts(validation, judged, in_parts))
         named = {f"validation_{name}": value for name, value in logged.items()}
         return {"validation_loss": float(loss)} | named
 
@@ -255,7 +216,7 @@ def train_dynamics_steps(
             yield from optimise_steps(
                 trained_parts(model),
                 settings.optimiser,
-                loss_of,
+                draw,
                 stage="Training the dynamics",
                 seed=config.seed + 1,
                 state_file=state_file,
@@ -264,6 +225,7 @@ def train_dynamics_steps(
                 validate_every=config.validate_every,
                 curve=curve,
                 stop=stop,
+                in_parts=in_parts,
             )
         )
 
@@ -276,11 +238,12 @@ def loss_positions(config: CalmConfig, n_positions: int, rng: np.random.Generato
     return [first, *sorted(map(int, chosen))]
 
 
-def weighted_mean(
-    found: Sequence[tuple[tuple[Tensor, dict[str, float]], int]],
-) -> tuple[Tensor, dict[str, float]]:
-    """Mean of losses and of what they log, weighted by their number of targets."""
-    total = sum(count for _, count in found)
+def weighted_mean(found: Sequence[tuple[Found, int]], n_targets: int | None = None) -> Found:
+    """Mean of losses and of what they log, weighted by their number of targets.
+
+    Where these are a part of `n_targets` only, what they contribute to the mean of all.
+    """
+    total = sum(count for _, count in found) if n_targets is None else n_targets
     loss = torch.stack([part * (count / total) for (part, _), count in found]).sum()
     names = found[0][0][1]
     logged = {

@@ -15,9 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from ..core.atomic import replacing
-from ..core.errors import CheckpointError
+from ..core.errors import CheckpointError, OutOfMemory, is_out_of_memory
 from ..core.progress import Progress, Steps, Stop, never
 from .config import OptimiserConfig
+from .in_parts import Drawn, InParts
 
 Curve = list[dict[str, float]]
 Weights = dict[str, Tensor]
@@ -130,6 +131,8 @@ class TrainingState:
             ValueError,
             EOFError,
         ) as error:
+            if is_out_of_memory(error):
+                raise
             reason = str(error).strip().split("\n")[0] or type(error).__name__
             raise CheckpointError(
                 f"{path}: not the state of this training ({reason}). "
@@ -140,7 +143,7 @@ class TrainingState:
 def optimise_steps(
     module: nn.Module,
     config: OptimiserConfig,
-    loss_of: Callable[[np.random.Generator, int], tuple[Tensor, dict[str, float]]],
+    draw: Callable[[np.random.Generator, int], Drawn],
     *,
     stage: str,
     seed: int,
@@ -150,6 +153,7 @@ def optimise_steps(
     save_every: int = 100,
     curve: Curve | None = None,
     stop: Stop = never,
+    in_parts: InParts | None = None,
 ) -> Steps[Curve]:
     """Train `module` and return its learning curve.
 
@@ -158,10 +162,13 @@ def optimise_steps(
     the state, so that cancelling loses no step. Where `validate` gives a
     ``validation_loss``, the module ends with the weights that had the smallest.
 
+    A step that runs out of an accelerator's memory is made again in twice as many parts, whose
+    gradients add up to that of the step; only dropout draws otherwise.
+
     Parameters
     ----------
-    loss_of : callable
-        Given the step's random generator and the step, returns the loss and what to log.
+    draw : callable
+        Given the step's random generator and the step, returns what its loss is taken of.
     validate : callable
         Returns what to log every `validate_every` steps and at the end.
     state_file : path, optional
@@ -172,7 +179,16 @@ def optimise_steps(
     stop : callable
         Asked before every step; once it says so, the training ends as if this had been the
         last step, and its state is kept so that it can go on.
+    in_parts : InParts, optional
+        In how many parts a step is taken; shared by what must not take more at once.
+
+    Raises
+    ------
+    OutOfMemory
+        If memory does not suffice for the smallest part. The state is kept, so that the same
+        training goes on from this very step on another device.
     """
+    in_parts = in_parts or InParts()
     state = TrainingState(module, make_optimiser(module, config))
     if state_file is not None:
         state.resume(state_file)
@@ -190,6 +206,21 @@ def optimise_steps(
             state.save(state_file)
             saved_at_step, saved_at_s = state.step, time.monotonic()
 
+    def is_due() -> bool:
+        return state.step % validate_every == 0 or state.step == config.steps
+
+    def check() -> None:
+        """Validate what the newest row of the curve is about."""
+        module.eval()
+        with state.averaged():
+            found = validate()
+            if "validation_loss" in found:
+                state.judge(found["validation_loss"])
+        state.curve[-1] |= found
+
+    if state.step and is_due() and not any(map(_is_of_validation, state.curve[-1])):
+        # The memory did not suffice for this one.
+        check()
     while state.step < config.steps and not 0 < config.patience <= state.waited:
         if stop():
             keep()
@@ -198,29 +229,31 @@ def optimise_steps(
         for group in state.optimiser.param_groups:
             group["lr"] = learning_rate_at(state.step, config)
         module.train()
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(int(rng.integers(2**62)))
-            loss, logged = loss_of(rng, state.step)
-            state.optimiser.zero_grad(set_to_none=True)
-            loss.backward()
+        try:
+            loss, logged = _gradient(module, draw, rng, state.step, in_parts)
+        except OutOfMemory:
+            keep()
+            raise
         nn.utils.clip_grad_norm_(module.parameters(), config.clip_norm)
         state.optimiser.step()
         state.step += 1
         state.follow(config.average_decay)
-        row = {"step": float(state.step), "loss": float(loss.detach())} | logged
-        if state.step % validate_every == 0 or state.step == config.steps:
-            module.eval()
-            with state.averaged():
-                found = validate()
-                if "validation_loss" in found:
-                    state.judge(found["validation_loss"])
-            row |= found
-        state.curve.append(row)
-        is_due = state.step % save_every == 0 or time.monotonic() - saved_at_s > SAVE_EVERY_S
-        if is_due or state.step == config.steps:
+        state.curve.append({"step": float(state.step), "loss": loss} | logged)
+        if is_due():
+            try:
+                check()
+            except OutOfMemory:
+                keep()
+                # Those who watch get the row when it is whole.
+                state.curve.pop()
+                raise
+        is_saved = state.step % save_every == 0 or time.monotonic() - saved_at_s > SAVE_EVERY_S
+        if is_saved or state.step == config.steps:
             keep()
         try:
-            yield Progress(state.step, config.steps, f"{stage} (loss {row['loss']:.3f})")
+            yield Progress(
+                state.step, config.steps, f"{stage}{in_parts.said} (loss {loss:.3f})"
+            )
         except GeneratorExit:
             keep()
             raise
@@ -229,3 +262,43 @@ def optimise_steps(
         module.load_state_dict(final)
     module.eval()
     return state.curve
+
+
+def _gradient(
+    module: nn.Module,
+    draw: Callable[[np.random.Generator, int], Drawn],
+    rng: np.random.Generator,
+    step: int,
+    in_parts: InParts,
+) -> tuple[float, dict[str, float]]:
+    """Put the gradient of a step into `module`; return its loss and what to log.
+
+    Where memory does not suffice, `module` is left as it was.
+    """
+    seed = int(rng.integers(2**62))
+    # A loss may move them, as that of the tokenizer does its codebook.
+    buffers = {name: value.clone() for name, value in module.named_buffers()}
+
+    def take(part: slice) -> tuple[float, dict[str, float]]:
+        loss, logged = drawn.loss_of(part)
+        loss.backward()
+        return float(loss.detach()), logged
+
+    def undo() -> None:
+        module.zero_grad(set_to_none=True)
+        module.load_state_dict(buffers, strict=False)
+        torch.manual_seed(seed)
+
+    module.zero_grad(set_to_none=True)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        drawn = draw(rng, step)
+        found = in_parts.taken(drawn.n_windows, take, undo=undo)
+    names = found[0][1]
+    return sum(loss for loss, _ in found), {
+        name: sum(logged[name] for _, logged in found) for name in names
+    }
+
+
+def _is_of_validation(name: str) -> bool:
+    return name.startswith("validation_")

@@ -17,11 +17,13 @@ from ..model.calm import CalmModel
 from ..model.checkpoint import load_model, save_model
 from ..model.config import CalmConfig
 from ..model.device import choose_device
+from ..model.stepping_down import Tell, less_at_once_steps, stepping_down_steps, warn
 from .alone import LOCK_FILE, alone_steps
 from .calibrate import calibrate
 from .config import PretrainConfig
 from .data import WindowSampler, folder_recordings_steps, simulated_recordings_steps
 from .dynamics_training import VALIDATION_WINDOWS, train_dynamics_steps
+from .in_parts import InParts
 from .model_card import held_back_skills_steps, model_card
 from .optimise import Curve
 from .tokenizer_training import train_tokenizer_steps
@@ -38,6 +40,7 @@ def pretrain_steps(
     restart: bool = False,
     curves: dict[str, Curve] | None = None,
     stop: Stop = never,
+    tell: Tell = warn,
 ) -> Steps[CalmModel]:
     """Train tokenizer, then dynamics, and write the checkpoint folder `out`.
 
@@ -46,6 +49,11 @@ def pretrain_steps(
     generator saves it at the step that was reached. What remains at the end are the learning
     curves (``tokenizer.csv``, ``dynamics.csv``) and the configuration. Two trainings do not
     write into one folder: the second waits a while for the first to end.
+
+    Where a GPU's memory does not suffice for a step of the dynamics, its gradient is taken in
+    parts, which is the same training up to rounding and the draws of dropout. Where even one
+    window is too much, or a batch of the tokenizer, whose codebook follows whole batches, the
+    training goes on on the CPU from the step it had reached.
 
     Parameters
     ----------
@@ -62,6 +70,9 @@ def pretrain_steps(
     stop : callable
         Asked between steps. Once it says so, the weights of the best validation so far become
         the checkpoint, and the state stays, so that the same call goes on.
+    tell : callable
+        Gets a sentence on what was done where an accelerator's memory did not suffice, and
+        whether the CPU took over; a warning if not given.
 
     Raises
     ------
@@ -81,7 +92,7 @@ def pretrain_steps(
         if restart:
             _forget(state)
         _claim(state, config)
-        return (yield from _pretrain_steps(config, out, recordings, device, curves, stop))
+        return (yield from _pretrain_steps(config, out, recordings, device, curves, stop, tell))
     finally:
         if any(state.glob("*.pt")):
             # Whoever has deleted the folder meanwhile can still go on.
@@ -96,14 +107,35 @@ def _pretrain_steps(
     device: str,
     curves: dict[str, Curve] | None,
     stop: Stop,
+    tell: Tell,
 ) -> Steps[CalmModel]:
-    state = out / STATE_FOLDER
+    """Make what is trained on, and train on the first device that has the memory for it."""
     if recordings is None:
         recordings = yield from folder_recordings_steps(config.data)
     real = {recording.name: None for recording in recordings}
     simulated = yield from simulated_recordings_steps(config.data)
-    recordings = [*recordings, *simulated]
-    sampler = WindowSampler(recordings, config.preprocessing, config.data.validation_share)
+    shown = [*recordings, *simulated]
+    sampler = WindowSampler(shown, config.preprocessing, config.data.validation_share)
+    curves = {} if curves is None else curves
+
+    def train_on(place: str) -> Steps[CalmModel]:
+        return _train_steps(config, out, shown, tuple(real), sampler, place, curves, stop, tell)
+
+    return (yield from stepping_down_steps(train_on, device, tell, tries=1))
+
+
+def _train_steps(
+    config: PretrainConfig,
+    out: Path,
+    recordings: Sequence[Recording],
+    real: tuple[str, ...],
+    sampler: WindowSampler,
+    device: str,
+    curves: dict[str, Curve],
+    stop: Stop,
+    tell: Tell,
+) -> Steps[CalmModel]:
+    state = out / STATE_FOLDER
     start = load_model(config.start_from, device="cpu") if config.start_from else None
     seen = (*(start.config.trained_on if start else ()), *real)
     with torch.random.fork_rng(devices=[]):
@@ -112,8 +144,8 @@ def _pretrain_steps(
     if start is not None:
         start_from(model, start)
     model.to(choose_device(device))
-    curves = {} if curves is None else curves
     curves |= {"tokenizer": [], "dynamics": []}
+    in_parts = InParts(tell)
     tokenizer_curve = yield from train_tokenizer_steps(
         model.tokenizer,
         sampler,
@@ -126,7 +158,13 @@ def _pretrain_steps(
     if stop():
         raise _too_early(out, "the tokenizer was trained")
     dynamics_curve = yield from train_dynamics_steps(
-        model, sampler, config, state / "dynamics.pt", curve=curves["dynamics"], stop=stop
+        model,
+        sampler,
+        config,
+        state / "dynamics.pt",
+        curve=curves["dynamics"],
+        stop=stop,
+        in_parts=in_parts,
     )
     n_steps = len(dynamics_curve)
     stopped = stop() and n_steps < config.dynamics_training.optimiser.steps
@@ -137,6 +175,7 @@ def _pretrain_steps(
         sampler.validation_windows(
             VALIDATION_WINDOWS, config.dynamics_training.population, seed=config.seed + 2
         ),
+        in_parts=in_parts,
     )
     model.requires_grad_(True).eval()
     for name, curve in (("tokenizer", tokenizer_curve), ("dynamics", dynamics_curve)):
@@ -144,8 +183,9 @@ def _pretrain_steps(
             pd.DataFrame(curve).to_csv(partial, index=False)
     skills = []
     if not stopped:
-        skills = yield from held_back_skills_steps(
-            model, recordings, config.data.validation_share
+        share = config.data.validation_share
+        skills = yield from less_at_once_steps(
+            lambda: held_back_skills_steps(model, recordings, share), tell
         )
     card = model_card(
         config,

@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 
 from ..core.progress import Progress, Steps, Stop, never, run
+from ..model.stepping_down import Tell, warn
 from .apart import Caller, Sign, answer, apart_steps
 from .config import PretrainConfig, pretrain_config
 from .optimise import Curve
@@ -29,6 +30,7 @@ def pretrain_apart_steps(
     restart: bool = False,
     curves: dict[str, Curve] | None = None,
     stop: Stop = never,
+    tell: Tell = warn,
 ) -> Steps[Path]:
     """Pretrain like `pretrain_steps`, in another process.
 
@@ -69,6 +71,7 @@ def pretrain_apart_steps(
             remedy="Pretrain into the same folder again: it goes on from where it was saved.",
             on_sign=on_sign,
             stop=stop,
+            tell=tell,
             leaves_within_s=_SAVES_WITHIN_S,
         )
     return out
@@ -81,13 +84,21 @@ def main(folder: Path, caller: Caller) -> None:
     curves: dict[str, Curve] = {}
     told: dict[str, int] = {}
 
+    # A training that goes on on the CPU tells no row twice.
     def on_progress(progress: Progress) -> None:
         new = {name: curve[told.get(name, 0) :] for name, curve in curves.items()}
-        told.update({name: len(curve) for name, curve in curves.items()})
+        told.update(
+            {name: max(told.get(name, 0), len(curve)) for name, curve in curves.items()}
+        )
         caller.tell(progress, curves={name: rows for name, rows in new.items() if rows})
 
     steps = pretrain_steps(
-        config, request.pop("out"), curves=curves, stop=caller.wants_end, **request
+        config,
+        request.pop("out"),
+        curves=curves,
+        stop=caller.wants_end,
+        tell=caller.tell_shortage,
+        **request,
     )
     run(steps, on_progress)
     on_progress(Progress(1, 1, "the model is made"))

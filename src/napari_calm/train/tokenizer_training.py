@@ -12,6 +12,7 @@ from ..core.progress import Steps, Stop, never
 from ..model.tokenizer import Quantizer, Tokenizer
 from .config import PretrainConfig
 from .data import WindowSampler
+from .in_parts import Found, in_one_piece
 from .optimise import Curve, optimise_steps
 from .tokenizer_loss import FurtherTerms, pearson_loss, tokenizer_loss
 
@@ -50,6 +51,8 @@ def train_tokenizer_steps(
 ) -> Steps[Curve]:
     """Train `tokenizer` in place and return its learning curve.
 
+    A batch is not taken in parts: the codebook that follows would be another one.
+
     Parameters
     ----------
     further_terms : callable, optional
@@ -59,6 +62,11 @@ def train_tokenizer_steps(
         Whether the codebook starts from k-means over latents or stays as it was made.
     curve, stop
         See `optimise_steps`.
+
+    Raises
+    ------
+    OutOfMemory
+        If the memory does not suffice for a batch; see `optimise_steps`.
     """
     settings = config.tokenizer_training
     device = tokenizer.quantizer.codebook.device
@@ -75,7 +83,8 @@ def train_tokenizer_steps(
             rows.append(sampler.training_window(rng, per_recording).units)
         return _tensor(np.concatenate(rows)[: settings.batch_traces], device)
 
-    def loss_of(rng: np.random.Generator, step: int) -> tuple[Tensor, dict[str, float]]:
+    # Which codes are used, and where they go, is a matter of the whole batch.
+    def loss_of(rng: np.random.Generator, step: int) -> Found:
         if step == settings.plain_steps and start_from_kmeans:
             _start_codebook(tokenizer, batch, rng, config.seed)
         quantising = step >= settings.plain_steps
@@ -97,7 +106,7 @@ def train_tokenizer_steps(
         yield from optimise_steps(
             tokenizer,
             settings.optimiser,
-            loss_of,
+            in_one_piece(loss_of),
             stage="Training the tokenizer",
             seed=config.seed,
             state_file=state_file,

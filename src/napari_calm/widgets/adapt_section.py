@@ -37,6 +37,8 @@ class AdaptSection(Section):
         # In a process of its own, so that the window stays smooth and memory is given back.
         self.apart = True
         self._curve: list[dict[str, float]] = []
+        # A fit, and what was done in it about too little memory.
+        self._short: tuple[object, str] = (None, "")
         self._shown = None
         self._shown_for: Recording | None = None
         self.adapt = QPushButton("Adapt to this recording", objectName="calm_adapt")
@@ -131,6 +133,12 @@ class AdaptSection(Section):
         until_frame = self.frames.currentData().until_frame(recording, self._session.time_s)
         curve: list[dict[str, float]] = []
         apart, keep = self.apart, threading.Event()
+        load_on_cpu = self._model.loader("cpu")
+        shortages: list[tuple[str, bool]] = []
+
+        def tell(told: str, on_cpu: bool) -> None:
+            shortages.append((told, on_cpu))
+            self._model.note_shortage(told, on_cpu)
 
         def steps(load):
             del curve[:]
@@ -142,24 +150,32 @@ class AdaptSection(Section):
 
             try:
                 adaptation = yield from fit_steps(
-                    model, used.part, until_frame=until_frame, curve=curve, stop=keep.is_set
+                    model,
+                    used.part,
+                    until_frame=until_frame,
+                    curve=curve,
+                    stop=keep.is_set,
+                    tell=tell,
                 )
             except StoppedEarly as stopped:
                 return str(stopped)
             if adaptation.helped:
+                went_to_cpu = any(on_cpu for _, on_cpu in shortages)
                 # Made here and kept, so that the switch costs nothing.
-                yield from load(adaptation)
+                yield from (load_on_cpu if went_to_cpu else load)(adaptation)
             return adaptation
 
         def on_done(adaptation) -> None:
             self._session.expect(recording)
+            shortage = shortages[-1][0] if shortages else ""
             if isinstance(adaptation, str):
-                self.say(adaptation)
+                self.say(f"{adaptation} {shortage}".strip())
                 return
+            self._short = (adaptation, shortage)
             self._session.adaptation_file = None
             self._session.set_adaptation(adaptation)
 
-        # Fewer windows at once would be another fit: the CPU is next.
+        # The fit itself takes less at once; a model that cannot be loaded goes to the CPU.
         work = self._model.in_memory(steps, tries=1)
         if self._job.start(work, title="Adapt", on_done=on_done, keep=keep):
             self._curve = curve
@@ -272,7 +288,11 @@ class AdaptSection(Section):
         adaptation = self._session.adaptation
         uses_it = self._session.adaptation_in_use is not None
         (self.adapted if uses_it else self.zero_shot).setChecked(True)
-        self.say("" if adaptation is None else f"{self._of()} {adaptation.verdict()}".strip())
+        said = () if adaptation is None else (self._of(), adaptation.verdict())
+        fit, shortage = self._short
+        if fit is adaptation:
+            said = (*said, shortage)
+        self.say(" ".join(filter(None, said)))
         self._job.refresh_buttons()
 
     def _of(self) -> str:

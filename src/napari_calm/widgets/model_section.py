@@ -9,11 +9,11 @@ from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QPushButton, QSizePolicy
 
 from ..core.progress import Steps
+from ..model.stepping_down import TRIES, stepping_down_steps
 from .eliding import ElidingCombo
 from .job import Ending, Job, JobReport
 from .made_with import ModelUsed
 from .model_source import Environment, ModelSource, look_around_steps
-from .out_of_memory import TRIES, stepping_down_steps
 from .section import Section
 from .session import Session, kind_of
 from .settings import read_settings
@@ -22,6 +22,10 @@ DEVICES = ("auto", "cuda", "mps", "cpu")
 _CHOOSE_FOLDER = "Choose folder..."
 _OPEN = "Open model"
 _FIRST_DRAWING_MS = 200
+_ON_CPU = (
+    "The GPU has too little memory for this: it ran on the CPU, which is chosen now. Close "
+    "what else uses the GPU and choose it again, or take a smaller model."
+)
 
 
 class ModelSection(Section):
@@ -149,12 +153,18 @@ class ModelSection(Section):
             on_done=lambda _model: self.choose(str(folder)),
         )
 
-    def loader(self) -> Callable[..., Steps]:
+    def loader(self, device: str | None = None) -> Callable[..., Steps]:
         """Return what makes the steps that load the chosen model, given an adaptation or none.
 
         Call it in the window's thread; what it returns may be called in the worker.
+
+        Parameters
+        ----------
+        device : str, optional
+            Where to; the chosen one if not given.
         """
-        return partial(self.source.get_steps, self.chosen, self.device.currentText())
+        place = self.device.currentText() if device is None else device
+        return partial(self.source.get_steps, self.chosen, place)
 
     def in_memory(
         self, make: Callable[[Callable[..., Steps]], Steps], *, tries: int = TRIES
@@ -174,9 +184,22 @@ class ModelSection(Section):
         return stepping_down_steps(
             lambda place: make(partial(self.source.get_steps, name, place)),
             device,
-            lambda told, on_cpu: self._stepped_down.append((told, on_cpu)),
+            self.note_shortage,
             tries=tries,
         )
+
+    def note_shortage(self, told: str, on_cpu: bool) -> None:
+        """Say, when the job has ended, what was done about too little memory of the GPU.
+
+        May be called in the worker.
+
+        Parameters
+        ----------
+        told : str
+        on_cpu : bool
+            Whether the work went to the CPU, which is chosen then.
+        """
+        self._stepped_down.append((_ON_CPU if on_cpu else told, on_cpu))
 
     def used(self) -> ModelUsed:
         """Return what a result is made with now, for making it again."""

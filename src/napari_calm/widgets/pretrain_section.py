@@ -2,6 +2,7 @@
 
 import threading
 
+from napari.utils.notifications import show_warning
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton
 
@@ -38,6 +39,8 @@ class PretrainSection(Section):
         super().__init__(_TITLE)
         self._job, self._model = job, model
         self._curves: dict[str, list[dict[str, float]]] = {}
+        # What was done about too little memory in the last training; filled in the worker.
+        self._shortages: list[tuple[str, bool]] = []
         self.choices = PretrainChoices(model.device)
         self.pretrain = QPushButton(_TITLE, objectName="calm_pretrain")
         self.pretrain.setToolTip(
@@ -86,6 +89,10 @@ class PretrainSection(Section):
     def start(self) -> None:
         """Pretrain, or go on with a pretraining, in a process of its own."""
         request, curves, keep = self.choices.request(), {}, threading.Event()
+        self._shortages = shortages = []
+
+        def tell(told: str, on_cpu: bool) -> None:
+            shortages.append((told, on_cpu))
 
         def steps():
             import_torch_gently()
@@ -100,6 +107,7 @@ class PretrainSection(Section):
                     restart=request.restart,
                     curves=curves,
                     stop=keep.is_set,
+                    tell=tell,
                 )
             except StoppedEarly as stopped:
                 return str(stopped)
@@ -168,11 +176,22 @@ class PretrainSection(Section):
         if report.title != _TITLE:
             return
         said = self.result.text() if report.ending is Ending.DONE else report.message
+        if self._shortages:
+            said = f"{said} {self._say_shortage()}"
         self._on_choice()
         self.say(said)
         if report.paused and not self.choices.goes_on:
             self._looks_left = _MOST_LOOKS
             self._saving.start()
+
+    def _say_shortage(self) -> str:
+        """Choose the device that the training went to; return what was done, told to all."""
+        told, on_cpu = self._shortages[-1]
+        if on_cpu:
+            self.choices.device.setCurrentText("cpu")
+            told += " cpu is chosen under Device now."
+        show_warning(f"{_TITLE}: {told}")
+        return told
 
     def _look_for_state(self) -> None:
         """Offer to go on as soon as there is something to go on from."""
