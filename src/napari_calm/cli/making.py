@@ -25,20 +25,12 @@ from .interrupting import (
 )
 from .options import (
     DEFAULT_MODEL,
-    CellsOnly,
-    Channel,
     Device,
-    DropUnusable,
-    FrameRate,
-    LeaveOut,
     Model,
-    Plane,
     RecordingPath,
-    Rois,
-    Transpose,
-    read_with_bar,
     without,
 )
+from .reading import Reading, with_reading
 
 if TYPE_CHECKING:
     from ..model.calm import CalmModel
@@ -182,6 +174,7 @@ def _where_it_goes_on(
     epilog="Example: napari-calm adapt traces.npz --out traces.adaptation.safetensors; then "
     "napari-calm forecast traces.npz --adaptation traces.adaptation.safetensors ..."
 )
+@with_reading("dataset")
 def adapt(
     recording: RecordingPath,
     out: Annotated[
@@ -196,14 +189,8 @@ def adapt(
     seed: Annotated[int, typer.Option(help="Seed of the windows drawn.")] = 0,
     model: Model = DEFAULT_MODEL,
     device: Device = "auto",
-    frame_rate: FrameRate = None,
-    rois: Rois = None,
-    drop_unusable: DropUnusable = False,
-    cells_only: CellsOnly = False,
-    leave_out: LeaveOut = None,
-    channel: Channel = None,
-    plane: Plane = None,
-    transpose: Transpose = None,
+    *,
+    reading: Reading,
 ) -> None:
     """Fit a model to one recording, backbone frozen; kept only where it helps."""
     check_output(out, ".safetensors", reads=[recording])
@@ -220,17 +207,8 @@ def adapt(
             loaded = run_with_bar(
                 stepping_down_steps(load_steps, device, tell_shortage, tries=1)
             )
-            source = read_with_bar(
-                recording,
-                frame_rate,
-                rois,
-                drop_unusable,
-                cells_only,
-                channel=channel,
-                plane=plane,
-                transpose=transpose,
-            )
-            used = without(source, leave_out)
+            source = reading.read(recording)
+            used = without(source, reading.leave_out)
             if used is not None:
                 source = source.select(used)
             steps = adapt_steps(

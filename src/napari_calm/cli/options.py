@@ -1,7 +1,6 @@
 """Arguments and options that several commands share."""
 
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +10,6 @@ import typer
 from ..core.errors import CalmError
 from ..core.recording import Recording
 from ..io.accepted_column import REJECTED
-from .console import messages, run_with_bar
 
 if TYPE_CHECKING:
     from ..model.calm import CalmModel
@@ -84,50 +82,6 @@ Transpose = Annotated[
         show_default="as the file shows",
     ),
 ]
-
-
-def read_with_bar(
-    path: Path,
-    frame_rate_hz: float | None,
-    rois: Path | None,
-    drop_unusable: bool,
-    cells_only: bool,
-    *,
-    dataset: str | None = None,
-    channel: int | None = None,
-    plane: int | None = None,
-    transpose: bool | None = None,
-    behaviour: Sequence[Path] = (),
-) -> Recording:
-    """Read a recording under a progress bar."""
-    from ..io.read import read_recording_steps
-    from ..io.suite2p import describe_suite2p, is_suite2p
-
-    recording = run_with_bar(
-        read_recording_steps(
-            path,
-            frame_rate_hz=frame_rate_hz,
-            rois=rois,
-            drop_unusable=drop_unusable,
-            cells_only=cells_only,
-            dataset=dataset,
-            channel=channel,
-            plane=plane,
-            transpose=transpose,
-            behaviour=behaviour,
-        )
-    )
-    for note in recording.notes:
-        messages.print(f"note: {note}")
-    if not cells_only and is_suite2p(path):
-        facts = describe_suite2p(path)
-        if "n_cells" in facts:
-            messages.print(
-                f"All {facts['n_rois']} ROIs are read; suite2p accepted "
-                f"{facts['n_cells']} of them as cells (--leave-out rejected makes results of "
-                "these, --cells-only reads these alone)."
-            )
-    return recording
 
 
 def without(recording: Recording, leave_out: str | None) -> np.ndarray | None:

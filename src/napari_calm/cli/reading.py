@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.recording import Recording
+from .console import messages, run_with_bar
 from .options import (
     CellsOnly,
     Channel,
@@ -18,7 +19,6 @@ from .options import (
     Plane,
     Rois,
     Transpose,
-    read_with_bar,
 )
 
 Command = Callable[..., None]
@@ -49,19 +49,31 @@ class Reading:
         }
 
     def read(self, path: Path, behaviour: Sequence[Path] = ()) -> Recording:
-        """Read a recording under a progress bar."""
-        return read_with_bar(
-            path,
-            self.frame_rate,
-            self.rois,
-            self.drop_unusable,
-            self.cells_only,
-            dataset=self.dataset,
-            channel=self.channel,
-            plane=self.plane,
-            transpose=self.transpose,
-            behaviour=behaviour,
+        """Read a recording under a progress bar; say what is to be known of it."""
+        from ..io.read import read_recording_steps
+        from ..io.suite2p import describe_suite2p, is_suite2p
+
+        recording = run_with_bar(
+            read_recording_steps(
+                path,
+                rois=self.rois,
+                drop_unusable=self.drop_unusable,
+                cells_only=self.cells_only,
+                behaviour=behaviour,
+                **self.of_file(),
+            )
         )
+        for note in recording.notes:
+            messages.print(f"note: {note}")
+        if not self.cells_only and is_suite2p(path):
+            facts = describe_suite2p(path)
+            if "n_cells" in facts:
+                messages.print(
+                    f"All {facts['n_rois']} ROIs are read; suite2p accepted "
+                    f"{facts['n_cells']} of them as cells (--leave-out rejected makes results "
+                    "of these, --cells-only reads these alone)."
+                )
+        return recording
 
 
 def with_reading(*lacking: str) -> Callable[[Command], Command]:
