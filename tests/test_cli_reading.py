@@ -75,7 +75,7 @@ def test_all_that_was_said_reaches_the_reader(monkeypatch):
     def read_recording_steps(path, **options):
         given.update(options, path=path)
         yield from ()
-        return Recording(np.ones((1, 3)), 5.0)
+        return Recording(np.arange(3.0)[None], 5.0)
 
     monkeypatch.setattr("napari_calm.io.read.read_recording_steps", read_recording_steps)
     rois, table = Path("r.zip"), Path("b.csv")
