@@ -26,7 +26,8 @@ from napari_calm.widgets.colouring import colouring_of
 from napari_calm.widgets.explore_panel import ExplorePanel
 from napari_calm.widgets.job import Ending
 from napari_calm.widgets.layers import FORECAST, TOKENS, role_of
-from napari_calm.widgets.session import Session, most_active
+from napari_calm.widgets.most_active import most_active
+from napari_calm.widgets.session import Session
 from napari_calm.widgets.session_code import as_command, as_python
 from napari_calm.widgets.trace_panel import picture_of
 from napari_calm.widgets.use_row import UseRow

@@ -11,10 +11,11 @@ from napari_calm.core.token_map import TokenMap
 from napari_calm.widgets import layers
 from napari_calm.widgets.cursor import TimeCursor
 from napari_calm.widgets.layers import SessionLayers, token_colormap
+from napari_calm.widgets.most_active import most_active
 from napari_calm.widgets.palette import neuron_colour, token_colours
 from napari_calm.widgets.picking import RoiPicking
 from napari_calm.widgets.scale_bar import nice_length
-from napari_calm.widgets.session import Session, most_active
+from napari_calm.widgets.session import Session
 from napari_calm.widgets.trace_panel import TracePanel, picture_of
 
 ZERO_SHOT_FORECAST = f"{layers.FORECAST} (zero-shot)"

@@ -13,11 +13,10 @@ from ..core.token_map import TokenMap
 from .accepted_cells import AcceptedCells
 from .explored_results import ExploredResults
 from .made_with import MadeWith
+from .most_active import most_active
 from .neurons_in_use import NeuronsInUse
 from .origin import Origin
 
-DEFAULT_SELECTION_SIZE = 5
-_NEURONS_AT_ONCE = 64
 # What results are called by: the model as it was loaded, or fitted to this recording.
 ZERO_SHOT, ADAPTED = "zero-shot", "adapted"
 
@@ -362,32 +361,6 @@ class Session(ExploredResults, AcceptedCells, MadeWith):
 def kind_of(model) -> str:
     """Say whether `model` is `ZERO_SHOT` or `ADAPTED`."""
     return ZERO_SHOT if model.adaptation is None else ADAPTED
-
-
-def most_active(recording: Recording, count: int = DEFAULT_SELECTION_SIZE) -> tuple[int, ...]:
-    """Return the `count` neurons of most activity, most active first.
-
-    Activity is what a frame shares with the next (the covariance of the two): noise, however
-    strong, shares nothing. Neurons that the recording's source does not take for cells come
-    last.
-    """
-    traces, some = recording.traces, _NEURONS_AT_ONCE
-    # Some at a time: numpy would make a second copy of all.
-    activity = np.concatenate(
-        [
-            _shared_with_next(traces[start : start + some])
-            for start in range(0, len(traces), some)
-        ]
-    )
-    if recording.accepted is not None and recording.accepted.any():
-        activity[~recording.accepted] = -np.inf
-    return tuple(int(n) for n in np.argsort(-activity, kind="stable")[:count])
-
-
-def _shared_with_next(traces: np.ndarray) -> np.ndarray:
-    """Return the covariance of each trace with itself a frame later, (neurons,)."""
-    centred = traces - traces.mean(axis=1, keepdims=True)
-    return np.einsum("nt,nt->n", centred[:, 1:], centred[:, :-1]) / traces.shape[1]
 
 
 _sessions: WeakKeyDictionary = WeakKeyDictionary()

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from qtpy.QtWidgets import QMainWindow, QWidget
 
-from .session import Session, most_active
+from .most_active import most_active
+from .session import Session
 
 
 @dataclass(frozen=True)
