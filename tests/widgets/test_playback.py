@@ -7,6 +7,7 @@ import pytest
 from napari.components import ViewerModel
 from qtpy.QtCore import Qt
 
+from napari_calm.widgets.panel import CalmPanel
 from napari_calm.widgets.playback import Playback, behind_told
 from napari_calm.widgets.session import Session
 from napari_calm.widgets.trace_panel import TracePanel
@@ -211,3 +212,15 @@ def test_what_is_left_out_is_said_above_the_traces(in_window):
     assert "1.5 of 6 frames/s" in panel.traces.legend.text()
     panel.traces.playback.stop()
     assert panel.traces.legend.text() == usual
+
+
+def test_a_window_that_is_closed_plays_no_more(shown_viewer, no_looking_around, qtbot):
+    panel = CalmPanel(shown_viewer)
+    shown_viewer.window.add_dock_widget(panel, name="CalM")
+    qtbot.waitUntil(lambda: not panel.model.looking)
+    panel.session.set_recording(random_recording(n_frames=N_FRAMES))
+    qtbot.mouseClick(panel.traces.playing.play, Qt.MouseButton.LeftButton)
+    assert panel.traces.playback.playing
+    panel.window().hide()
+    assert not panel.traces.playback.playing
+    panel.release_once()

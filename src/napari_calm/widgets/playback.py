@@ -26,6 +26,8 @@ class Playback(QObject):
     Parameters
     ----------
     session : Session
+    parent : QObject, optional
+        It plays no longer than this lives.
     clock_s : callable
         Returns the time now, seconds.
 
@@ -48,9 +50,13 @@ class Playback(QObject):
     counted = Signal(float, float)
 
     def __init__(
-        self, session: Session, *, clock_s: Callable[[], float] = time.perf_counter
+        self,
+        session: Session,
+        parent: QObject | None = None,
+        *,
+        clock_s: Callable[[], float] = time.perf_counter,
     ) -> None:
-        super().__init__()
+        super().__init__(parent)
         self._session, self._clock_s = session, clock_s
         self.loops = False
         self.view_s: tuple[float, float] | None = None

@@ -52,7 +52,7 @@ class TracePanel(DockContent):
         self.legend.setWordWrap(True)
         self.rows = RowButtons(self.plot)
         self.find = FindNeuron(viewer, self._session)
-        self.playback = Playback(self._session)
+        self.playback = Playback(self._session, self)
         self.playback.changed.connect(self._on_playing)
         self.playback.counted.connect(self._on_counted)
         # Said while it plays and drawing does not keep up.
@@ -125,6 +125,10 @@ class TracePanel(DockContent):
         self._viewer.events.theme.disconnect(self._on_theme)
         self._scrub.stop()
         self._redraw.stop()
+
+    def window_closed(self) -> None:
+        """Stop playing: nobody looks."""
+        self.playback.stop()
 
     def sizeHint(self) -> QSize:
         """Ask for little: the canvas above matters more."""
