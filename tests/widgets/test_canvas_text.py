@@ -59,7 +59,7 @@ def test_a_forecast_and_its_error_are_named_as_far_as_they_reach(viewer, session
     assert lines(viewer) == [
         f"t = {within:.1f} s (0.5 s ahead)",
         "magenta: measured dF/F",
-        "green: zero-shot forecast",
+        "green: zero-shot forecast, dF/F",
     ]
     for outside in (before, after):
         session.seek(outside)

@@ -59,7 +59,7 @@ class CanvasText:
         told = [(ACTIVITY, "measured dF/F")]
         if ahead_s is not None:
             told += [
-                (FORECAST, f"{session.forecast_kind} forecast"),
+                (FORECAST, f"{session.forecast_kind} forecast, dF/F"),
                 (FORECAST_ERROR, "its error, dF/F"),
             ]
         for role, meaning in told:
