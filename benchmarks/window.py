@@ -145,7 +145,7 @@ def measure(args: argparse.Namespace) -> dict:
         if name.startswith("forecast"):
             panel.session.seek(args.frames / 6 * (0.7 if name == "forecast" else 0.8))
             settle(0.5)
-        with GapMeter(lambda: panel.job.running) as meter:
+        with GapMeter(lambda: panel.job.working) as meter:
             press(panel, button)
             settle(0.5)
             jobs[name] = meter.result()
@@ -204,7 +204,7 @@ def explore_jobs(panel: CalmPanel, args: argparse.Namespace) -> dict:
             continue
         if not button.isEnabled():
             continue
-        with GapMeter(lambda: panel.job.running) as meter:
+        with GapMeter(lambda: panel.job.working) as meter:
             press(panel, button)
             settle(0.5)
             jobs[name] = meter.result()

@@ -2,6 +2,7 @@
 
 from .layers import ACTIVITY, FORECAST, FORECAST_ERROR, SessionLayers
 from .session import Session
+from .turns import Turns
 
 # Of a layer or of the list of layers: what changes that colours mean something else.
 _TELLING = frozenset({"visible", "colormap", "inserted", "removed"})
@@ -17,8 +18,11 @@ class CanvasText:
     its layer is seen.
     """
 
-    def __init__(self, viewer, session: Session, layers: SessionLayers) -> None:
+    def __init__(
+        self, viewer, session: Session, layers: SessionLayers, turns: Turns | None = None
+    ) -> None:
         self._viewer, self._session, self._layers = viewer, session, layers
+        self._turns = Turns() if turns is None else turns
         self._signals = (
             session.time_changed,
             session.recording_changed,
@@ -27,19 +31,23 @@ class CanvasText:
             session.palette_changed,
         )
         for signal in self._signals:
-            signal.connect(self._write)
+            signal.connect(self._write_in_turn)
         viewer.layers.events.connect(self._on_layers)
         self._write()
 
     def close(self) -> None:
         """Follow nothing any more."""
         for signal in self._signals:
-            signal.disconnect(self._write)
+            signal.disconnect(self._write_in_turn)
         self._viewer.layers.events.disconnect(self._on_layers)
 
     def _on_layers(self, event) -> None:
         if event.type in _TELLING:
-            self._write()
+            self._write_in_turn()
+
+    def _write_in_turn(self) -> None:
+        # Letters that the canvas has not drawn before take it a hundredth of a second each.
+        self._turns.take(self._write)
 
     def _write(self) -> None:
         overlay = _text_overlay(self._viewer)

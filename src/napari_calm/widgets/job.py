@@ -16,9 +16,10 @@ from qtpy.QtWidgets import QAbstractButton
 
 from ..core.errors import CalmError, is_device_lost, why_and_what_to_do
 from ..core.progress import Progress, Steps
+from .turns import Turns
 
 # More than this many yields a second starves the window of Python's global lock.
-YIELDS_PER_SECOND = 20
+YIELDS_PER_SECOND = 10
 # After this long the panel is given back, even if a step of the worker still runs.
 RELEASE_AFTER_S = 0.8
 _ACTIVITY_STEPS = 1000
@@ -115,12 +116,18 @@ class _ClosingWorker(GeneratorWorker):
 class Job(QObject):
     """Owns the worker of a panel and everything that depends on whether it runs.
 
+    Parameters
+    ----------
+    parent : QObject, optional
+    turns : Turns, optional
+        Shows the pieces of a result one after the other; a job runs until the last is shown.
+
     Signals
     -------
     changed
-        Started or ended.
+        Started, asked to stop, showing its result, or ended.
     progressed : JobProgress
-        At most 20 times a second while running.
+        At most `YIELDS_PER_SECOND` times a second while running.
     ended : JobReport
         Once a job, whatever its ending.
     """
@@ -129,8 +136,9 @@ class Job(QObject):
     progressed = Signal(object)
     ended = Signal(object)
 
-    def __init__(self, parent: QObject | None = None) -> None:
+    def __init__(self, parent: QObject | None = None, turns: Turns | None = None) -> None:
         super().__init__(parent)
+        self._turns = Turns(self) if turns is None else turns
         self._worker = None
         self._cancelled: threading.Event | None = None
         self._on_done: Callable[[Any], None] | None = None
@@ -153,8 +161,18 @@ class Job(QObject):
 
     @property
     def running(self) -> bool:
-        """Whether work is under way."""
+        """Whether work is under way, or its result not all shown."""
+        return self.working or self.showing
+
+    @property
+    def working(self) -> bool:
+        """Whether the worker is at work, and can be cancelled."""
         return self._worker is not None
+
+    @property
+    def showing(self) -> bool:
+        """Whether the work is done and pieces of its result are still to be shown."""
+        return self._turns.waiting
 
     @property
     def cancelling(self) -> bool:
@@ -164,12 +182,12 @@ class Job(QObject):
     @property
     def can_keep(self) -> bool:
         """Whether the running job can end early and keep the best it has."""
-        return self.running and self._keep is not None
+        return self.working and self._keep is not None
 
     @property
     def can_pause(self) -> bool:
         """Whether what is cancelled goes on later from where it was."""
-        return self.running and self._can_pause
+        return self.working and self._can_pause
 
     @property
     def keeping(self) -> bool:
@@ -253,17 +271,22 @@ class Job(QObject):
     @Slot()
     def cancel(self) -> None:
         """Stop the job at its next step; the panel is free within a second in any case."""
-        if self.running and not self.cancelling:
+        if self.working and not self.cancelling:
             self._cancelled.set()
             self._release.start()
             self.changed.emit()
 
     def abandon(self) -> None:
         """Stop the job and forget it without a word: its panel is gone."""
-        if self.running:
+        self.stop_showing()
+        if self.working:
             self._cancelled.set()
             self._forget_worker()
         self._guards.clear()
+
+    def stop_showing(self) -> None:
+        """Leave the rest of a result unshown: the window is closed."""
+        self._turns.stop()
 
     @Slot(object)
     def _on_yielded(self, now_at: Progress) -> None:
@@ -305,11 +328,11 @@ class Job(QObject):
 
     @Slot()
     def _give_up_waiting(self) -> None:
-        if self.running:
+        if self.working:
             self._end(_Outcome(Ending.CANCELLED))
 
     def _is_current(self, signals: QObject | None) -> bool:
-        return self._worker is not None and signals is self._worker.signals
+        return self.working and signals is self._worker.signals
 
     def _forget_worker(self) -> None:
         self._release.stop()
@@ -323,11 +346,22 @@ class Job(QObject):
         if self.cancelling and not outcome.failed_closing:
             outcome = _Outcome(Ending.CANCELLED)
         self._forget_worker()
-        if outcome.ending is Ending.DONE:
-            try:
-                on_done(outcome.result)
-            except Exception as error:
-                outcome = _Outcome(Ending.ERROR, error=error)
+        if outcome.ending is not Ending.DONE:
+            self._tell(outcome, seconds)
+            return
+
+        def then(error: Exception | None) -> None:
+            self._tell(
+                outcome if error is None else _Outcome(Ending.ERROR, error=error), seconds
+            )
+
+        self._turns.deliver(lambda: on_done(outcome.result), then)
+        if self.showing:
+            self.refresh_buttons()
+            self.changed.emit()
+
+    def _tell(self, outcome: _Outcome, seconds: float) -> None:
+        """Give the panel back, and say how the job ended."""
         self.refresh_buttons()
         self.changed.emit()
         told = _told(outcome.error) if outcome.error is not None else ("", "", "")

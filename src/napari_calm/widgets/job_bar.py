@@ -85,7 +85,10 @@ class JobBar(QWidget):
     def say(self, text: str, *, is_error: bool = False) -> None:
         """Show one sentence below the bar."""
         self.message.setText(text)
-        self.message.setStyleSheet(f"color: {self._error_colour};" if is_error else "")
+        style = f"color: {self._error_colour};" if is_error else ""
+        if style != self.message.styleSheet():
+            # Even the same one would be worked out anew for the whole label.
+            self.message.setStyleSheet(style)
         self.message.setVisible(bool(text))
 
     def _show_details_of(self, details: str) -> None:
@@ -101,7 +104,7 @@ class JobBar(QWidget):
         running = self._job.running
         self.bar.setVisible(running)
         self.cancel.setVisible(running)
-        self.cancel.setEnabled(running and not self._job.cancelling)
+        self.cancel.setEnabled(self._job.working and not self._job.cancelling)
         word, told = _PAUSE if self._job.can_pause else _CANCEL
         self.cancel.setText(word)
         self.cancel.setToolTip(told)
@@ -113,6 +116,8 @@ class JobBar(QWidget):
             return
         if self._job.cancelling:
             self.say("Stopping ...")
+        elif self._job.showing:
+            self.say(f"{self._job.title}: showing the result ...")
         elif self._job.keeping:
             self.say(f"{self._job.title}: stopping, to keep the best so far ...")
         else:
@@ -124,10 +129,13 @@ class JobBar(QWidget):
 
     @Slot(object)
     def _on_progressed(self, now: JobProgress) -> None:
+        # A progress bar draws the window anew at once with every call, unless it is held still.
+        self.bar.setUpdatesEnabled(False)
         self.bar.setRange(0, _BAR_STEPS)
         self.bar.setValue(round(now.progress.fraction * _BAR_STEPS))
         left = "" if now.seconds_left is None else f"  {clock(now.seconds_left)} left"
         self.bar.setFormat(f"%p %{left}")
+        self.bar.setUpdatesEnabled(True)
         self.say(f"{now.title}: {now.progress.stage}")
 
     @Slot(object)

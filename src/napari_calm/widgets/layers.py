@@ -13,6 +13,7 @@ from .lazy_frames import PaintedFrames, neuron_image, only_neurons, ring_image
 from .palette import neuron_colour, token_colours
 from .session import Session
 from .settings import read_colour_settings
+from .turns import Turns
 
 ROLE_KEY = "napari_calm_role"
 # On the layer of its ROIs, or of its traces where it has none.
@@ -45,13 +46,14 @@ class SessionLayers:
     the user deleted comes back with the next result.
     """
 
-    def __init__(self, viewer, session: Session) -> None:
+    def __init__(self, viewer, session: Session, turns: Turns | None = None) -> None:
         self._viewer, self._session = viewer, session
+        self._turns = Turns() if turns is None else turns
         self._neuron_image: np.ndarray | None = None
         self._error_is_wanted = False
-        session.recording_changed.connect(self._show_recording)
-        session.tokens_changed.connect(self._show_tokens)
-        session.forecast_changed.connect(self._show_forecast)
+        session.recording_changed.connect(self._on_recording)
+        session.tokens_changed.connect(self._on_tokens)
+        session.forecast_changed.connect(self._on_forecast)
         session.selection_changed.connect(self._colour_rois)
         session.marked_changed.connect(self._colour_rois)
         session.accepted_changed.connect(self._colour_rois)
@@ -61,9 +63,9 @@ class SessionLayers:
     def close(self) -> None:
         """Stop following the session; the layers stay."""
         session = self._session
-        session.recording_changed.disconnect(self._show_recording)
-        session.tokens_changed.disconnect(self._show_tokens)
-        session.forecast_changed.disconnect(self._show_forecast)
+        session.recording_changed.disconnect(self._on_recording)
+        session.tokens_changed.disconnect(self._on_tokens)
+        session.forecast_changed.disconnect(self._on_forecast)
         session.selection_changed.disconnect(self._colour_rois)
         session.marked_changed.disconnect(self._colour_rois)
         session.accepted_changed.disconnect(self._colour_rois)
@@ -82,26 +84,40 @@ class SessionLayers:
         """Where the session's recording lies in napari's world."""
         return Geometry(self._session.recording.frame_rate_hz, self._session.pixel_size_um)
 
-    def _show_recording(self) -> None:
+    @property
+    def _footprints(self) -> Footprints | None:
         recording = self._session.recording
-        if recording is None or recording.footprints is None:
-            self._neuron_image = None
-            for role in (ROIS, ACTIVITY):
-                self.remove(role)
+        return None if recording is None else recording.footprints
+
+    def _on_recording(self) -> None:
+        footprints = self._footprints
+        self._neuron_image = (
+            None
+            if footprints is None
+            else neuron_image(footprints.label_image, footprints.label_values)
+        )
+        self._turns.take(self._show_activity)
+        self._turns.take(self._show_rois)
+
+    def _show_activity(self) -> None:
+        if self._neuron_image is None:
+            self.remove(ACTIVITY)
             return
-        footprints = recording.footprints
-        self._neuron_image = neuron_image(footprints.label_image, footprints.label_values)
+        traces = self._session.recording.traces
         activity = self._image(
             ACTIVITY,
-            PaintedFrames(recording.traces, self._neuron_image),
-            contrast_limits=(0.0, high_value(recording.traces)),
+            PaintedFrames(traces, self._neuron_image),
+            contrast_limits=(0.0, high_value(traces)),
             colormap=read_colour_settings().activity,
             blending="additive",
         )
         activity.visible = True
-        self._show_rois(footprints, recording)
 
-    def _show_rois(self, footprints: Footprints, recording) -> None:
+    def _show_rois(self) -> None:
+        recording, footprints = self._session.recording, self._footprints
+        if footprints is None:
+            self.remove(ROIS)
+            return
         table = roi_features(footprints, recording.traces, recording.quality)
         features = rows_by_label(table)
         rois = self.find(ROIS)
@@ -113,6 +129,8 @@ class SessionLayers:
                 name=ROIS,
                 features=features,
                 metadata={ROLE_KEY: ROIS, RECORDING_KEY: recording},
+                opacity=1.0,
+                colormap=DirectLabelColormap(color_dict={None: _UNSELECTED, 0: _HIDDEN}),
                 **arguments,
             )
             self._viewer.layers.selection.active = active
@@ -121,16 +139,20 @@ class SessionLayers:
             rois.features = features
             rois.metadata[RECORDING_KEY] = recording
             apply_geometry(rois, arguments)
-        if rois.contour == 0:
+        self._turns.take(self._outline_rois)
+
+    def _outline_rois(self) -> None:
+        rois = self.find(ROIS)
+        if rois is not None and rois.contour == 0:
             rois.contour, rois.opacity = 1, 1.0
         self._colour_rois()
 
     def _colour_rois(self) -> None:
         """Outline the selected neurons in the colours of their traces, a marked one white."""
-        rois, recording = self.find(ROIS), self._session.recording
-        if rois is None or recording is None or recording.footprints is None:
+        rois, footprints = self.find(ROIS), self._footprints
+        if rois is None or footprints is None:
             return
-        labels = recording.footprints.label_values
+        labels = footprints.label_values
         # With tokens, every ROI has a rim in its token's colour already.
         others = _UNSELECTED if self.find(TOKENS) is None else _HIDDEN
         colours: dict = {None: others, 0: _HIDDEN}
@@ -154,6 +176,10 @@ class SessionLayers:
                 layer.colormap = colormap
         self._colour_rois()
 
+    def _on_tokens(self) -> None:
+        self._turns.take(self._show_tokens)
+        self._turns.take(self._colour_rois)
+
     def _show_tokens(self) -> None:
         tokens = self._session.tokens
         if tokens is None or self._neuron_image is None:
@@ -171,7 +197,6 @@ class SessionLayers:
             blending="translucent_no_depth",
         )
         layer.visible = True
-        self._colour_rois()
 
     def _colour_tokens(self) -> None:
         """Leave of the token map only the code that is looked at."""
@@ -179,24 +204,25 @@ class SessionLayers:
         if layer is not None and tokens is not None:
             layer.colormap = token_colormap(tokens.n_codes, self._session.code)
 
+    def _on_forecast(self) -> None:
+        self._turns.take(self._show_forecast)
+        self._turns.take(self._show_error)
+
     def _show_forecast(self) -> None:
-        forecast, recording = self._session.forecast, self._session.recording
+        forecast = self._session.forecast
         if forecast is None or self._neuron_image is None:
-            for role in (FORECAST, FORECAST_ERROR):
-                self.remove(role)
+            self.remove(FORECAST)
             return
-        limits = (0.0, high_value(recording.traces))
         layer = self._image(
             FORECAST,
             PaintedFrames(forecast.mean, self._neuron_image),
             start_frame=forecast.start_frame,
-            contrast_limits=limits,
+            contrast_limits=(0.0, high_value(self._session.recording.traces)),
             colormap=read_colour_settings().forecast,
             blending="additive",
         )
         self._label(layer)
         layer.visible = True
-        self._show_error()
 
     def show_error_map(self, wanted: bool) -> None:
         """Show, or no longer show, how far each neuron's forecast was off."""
@@ -246,12 +272,12 @@ class SessionLayers:
                 **arguments,
                 **look,
             )
-            if role != TOKENS and hasattr(layer, "colorbar"):
-                layer.colorbar.size = _COLORBAR_PX
-                layer.colorbar.visible = True
             self.rois_to_top()
             # The layer that the user works in stays the one that keys and clicks go to.
             self._viewer.layers.selection.active = active
+            if role != TOKENS and hasattr(layer, "colorbar"):
+                # A bar takes napari as long as the layer.
+                self._turns.take(lambda: _show_colour_bar(layer))
         else:
             layer.data = frames
             # How it looks is the user's after the first time; what the numbers mean is ours.
@@ -273,6 +299,11 @@ class SessionLayers:
         layer = self.find(role)
         if layer is not None:
             self._viewer.layers.remove(layer)
+
+
+def _show_colour_bar(layer) -> None:
+    layer.colorbar.size = _COLORBAR_PX
+    layer.colorbar.visible = True
 
 
 def high_value(traces: np.ndarray) -> float:

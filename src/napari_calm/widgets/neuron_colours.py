@@ -11,6 +11,7 @@ from .label_rows import rows_by_label
 from .layers import KIND_KEY, MODEL_KEY, ROIS, ROLE_KEY, SessionLayers
 from .neuron_features import neuron_features
 from .session import Session
+from .turns import Turns
 
 CLUSTERS = "CalM clusters"
 _OPACITY = 0.55
@@ -24,8 +25,11 @@ class NeuronColours:
     shows, and one that the user deleted comes back with the next result or choice of colour.
     """
 
-    def __init__(self, viewer, session: Session, layers: SessionLayers) -> None:
+    def __init__(
+        self, viewer, session: Session, layers: SessionLayers, turns: Turns | None = None
+    ) -> None:
         self._viewer, self._session, self._layers = viewer, session, layers
+        self._turns = Turns() if turns is None else turns
         # Columns that we added to the features table; the user's own are left alone.
         self._added: list[str] = []
         session.clusters_changed.connect(self._on_result)
@@ -45,8 +49,8 @@ class NeuronColours:
         self._session.accepted_changed.disconnect(self._on_result)
 
     def _on_result(self) -> None:
-        self._show_features()
-        self._show()
+        self._turns.take(self._show_features)
+        self._turns.take(self._show)
 
     def _show_features(self) -> None:
         """Put what is known of each neuron into the features table of the ROIs."""

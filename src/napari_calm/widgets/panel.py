@@ -46,6 +46,7 @@ from .tokens_section import TokensSection
 from .tour import Tour
 from .tour_steps import tour_steps
 from .trace_panel import TracePanel
+from .turns import Turns
 from .warm_up import warm_up
 
 TRACES_DOCK = "CalM traces"
@@ -80,11 +81,12 @@ class CalmPanel(DockContent):
         super().__init__()
         self._viewer = viewer
         self.session = session_of(viewer)
-        self.job = Job(self)
-        self.layers = SessionLayers(viewer, self.session)
-        self._neuron_colours = NeuronColours(viewer, self.session, self.layers)
+        self._turns = turns = Turns(self)
+        self.job = Job(self, turns)
+        self.layers = SessionLayers(viewer, self.session, turns)
+        self._neuron_colours = NeuronColours(viewer, self.session, self.layers, turns)
         self._cursor = TimeCursor(viewer, self.session)
-        self._text = CanvasText(viewer, self.session, self.layers)
+        self._text = CanvasText(viewer, self.session, self.layers, turns)
         self._picking = RoiPicking(viewer, self.session, self.layers)
         self._lasso = CanvasLasso(viewer, self.session, self.layers)
         preferences = ColourPreferences(self.session)
@@ -102,7 +104,7 @@ class CalmPanel(DockContent):
         self.traces: TracePanel | None = None
         self.explore: ExplorePanel | None = None
         self.help: HelpPanel | None = None
-        self.recording = RecordingSection(viewer, self.session, self.job)
+        self.recording = RecordingSection(viewer, self.session, self.job, turns)
         self.model = ModelSection(self.session, self.job)
         self.model.looked.connect(warm_up)
         self.adapt = AdaptSection(self.session, self.job, self.model)
@@ -125,6 +127,7 @@ class CalmPanel(DockContent):
                 {TRACES_DOCK: self.show_traces, EXPLORE_DOCK: self.show_explore},
                 self._tabs,
             ),
+            turns,
         )
         self.export = ExportSection(self.session, self.job, self._figures, keeping)
         self.tour = Tour(tour_steps(self), self._reveal)
@@ -160,7 +163,7 @@ class CalmPanel(DockContent):
             name_fields(section)
         viewer.events.theme.connect(self._on_theme)
         self._on_theme()
-        self.session.recording_changed.connect(self.show_traces)
+        self.session.recording_changed.connect(self._on_recording)
         for signal in self._explored():
             signal.connect(self._on_explored)
         self.show_traces()
@@ -202,12 +205,16 @@ class CalmPanel(DockContent):
             coupling.close()
         for signal in self._explored():
             signal.disconnect(self._on_explored)
-        self.session.recording_changed.disconnect(self.show_traces)
+        self.session.recording_changed.disconnect(self._on_recording)
         self._viewer.events.theme.disconnect(self._on_theme)
 
     def window_closed(self) -> None:
         """Stop the job: nobody is left to see its result."""
         self.job.cancel()
+        self.job.stop_showing()
+
+    def _on_recording(self) -> None:
+        self._turns.take(self.show_traces)
 
     def show_traces(self, _checked: bool = False) -> None:
         """Open the trace panel below the canvas, if there are traces and it is not open."""
@@ -343,7 +350,7 @@ class CalmPanel(DockContent):
         session = self.session
         found = (session.clusters, session.selectivity, session.trajectories, session.decoded)
         if any(found):
-            self.show_explore()
+            self._turns.take(self.show_explore)
 
     def _on_theme(self, _event=None) -> None:
         colours = theme_colours(self._viewer.theme)

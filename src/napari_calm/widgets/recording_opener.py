@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 from qtpy.QtCore import QTimer, Signal
@@ -26,6 +27,7 @@ from .recording_layers import (
     sentences,
 )
 from .session import Session
+from .turns import Turns
 
 SAMPLE = ("napari-calm", "y_maze")
 
@@ -39,6 +41,8 @@ class RecordingOpener(QWidget):
     session : Session
     job : Job
         In which files are read.
+    turns : Turns
+        In which the layers of what was read are added.
     how : callable
         Returns what the user says of reading: `frame_rate_hz`, None where the file is to say
         it, and `drop_unusable`.
@@ -51,9 +55,12 @@ class RecordingOpener(QWidget):
 
     told = Signal()
 
-    def __init__(self, viewer, session: Session, job: Job, how: Callable[[], dict]) -> None:
+    def __init__(
+        self, viewer, session: Session, job: Job, turns: Turns, how: Callable[[], dict]
+    ) -> None:
         super().__init__()
         self._viewer, self._session, self._job, self._how = viewer, session, job, how
+        self._turns = turns
         self._note = ""
         self.open_suite2p = QPushButton("Open folder...", objectName="calm_open_suite2p")
         self.open_suite2p.setToolTip(
@@ -130,8 +137,11 @@ class RecordingOpener(QWidget):
                 # Another recording's movie would shine through.
                 layer.visible = False
         for layer in layers_of_folder(opened):
-            self.add(*layer)
-        self.tell(opened.note)
+            self._turns.take(partial(self.add, *layer))
+        self._turns.take(partial(self._show_note, opened.note))
+
+    def _show_note(self, note: str) -> None:
+        self.tell(note)
         # Not the ROIs, whose controls are for painting.
         self._viewer.layers.selection.active = self._viewer.layers[0]
 

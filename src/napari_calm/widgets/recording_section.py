@@ -26,17 +26,18 @@ from .recording_layers import (
 from .recording_opener import RecordingOpener
 from .section import Section
 from .session import Session
+from .turns import Turns
 from .use_row import UseRow
 
 
 class RecordingSection(Section):
     """Chooses movie and ROIs, and extracts; `opener` opens what is extracted already."""
 
-    def __init__(self, viewer, session: Session, job: Job) -> None:
+    def __init__(self, viewer, session: Session, job: Job, turns: Turns) -> None:
         super().__init__("Recording")
-        self._viewer, self._session, self._job = viewer, session, job
+        self._viewer, self._session, self._job, self._turns = viewer, session, job, turns
         self._rate_is_typed = False
-        self.opener = RecordingOpener(viewer, session, job, self._how_to_read)
+        self.opener = RecordingOpener(viewer, session, job, turns, self._how_to_read)
         self.open_movie = QPushButton("Open...", objectName="calm_open_movie")
         self.open_movie.setToolTip(
             "Open a movie: TIFF, HDF5 or NWB; drop a Zarr folder on the window. Frames are "
@@ -176,11 +177,14 @@ class RecordingSection(Section):
 
         def on_done(result: tuple[Recording, Origin | None]) -> None:
             recording, origin = result
-            self._adopt(
-                movie_layer, roi_layer, Geometry(recording.frame_rate_hz, pixel_size_um)
-            )
+            geometry = Geometry(recording.frame_rate_hz, pixel_size_um)
             self.opener.tell("")
-            self._session.set_recording(recording, pixel_size_um=pixel_size_um, origin=origin)
+            self._turns.take(lambda: self._adopt(movie_layer, roi_layer, geometry))
+            self._turns.take(
+                lambda: self._session.set_recording(
+                    recording, pixel_size_um=pixel_size_um, origin=origin
+                )
+            )
 
         self._job.start(steps(), title="Extract traces", on_done=on_done)
 
@@ -189,10 +193,12 @@ class RecordingSection(Section):
         self._job.start(
             open_movie_steps(path),
             title="Open movie",
-            on_done=lambda layers: [
-                self.movie.choose(self.opener.add(*each)) for each in layers
-            ],
+            on_done=self._show_movies,
         )
+
+    def _show_movies(self, layers: list[tuple]) -> None:
+        for layer in layers:
+            self._turns.take(lambda layer=layer: self.movie.choose(self.opener.add(*layer)))
 
     def start_opening_rois(self, path: str | Path) -> None:
         """Open ROIs in the worker, show them and choose them."""

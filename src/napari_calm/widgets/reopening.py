@@ -96,7 +96,6 @@ def show_results(session: Session, reopened: Reopened) -> None:
     session.set_colour_by(kept.colour_by)
     session.set_sort_by(kept.sort_by)
     session.select(kept.selection)
-    session.seek(kept.time_s)
 
 
 def _found_again(

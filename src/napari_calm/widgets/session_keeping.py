@@ -15,6 +15,7 @@ from .recording_section import RecordingSection
 from .reopening import Reopened, file_of, reopen_steps, show_results
 from .session import Session
 from .session_file import ENDING, write_session_steps
+from .turns import Turns
 
 _KIND = f"Sessions (*{ENDING})"
 _SAVE, _OPEN = "Save session", "Open session"
@@ -29,6 +30,8 @@ class SessionKeeping(QWidget):
         Returns the widgets whose fields are settings.
     docks : Docks
         Tells which docks are open where, and opens them so again.
+    turns : Turns
+        In which an opened session is shown.
 
     Signals
     -------
@@ -46,10 +49,11 @@ class SessionKeeping(QWidget):
         model: ModelSection,
         fields: Callable[[], list[QWidget]],
         docks: Docks,
+        turns: Turns,
     ) -> None:
         super().__init__()
         self._session, self._job, self._fields = session, job, fields
-        self._docks = docks
+        self._docks, self._turns = docks, turns
         self._recording, self._model = recording, model
         self.save = QPushButton("Save session...", objectName="calm_save_session")
         self.save.setToolTip(
@@ -105,13 +109,19 @@ class SessionKeeping(QWidget):
         self._job.start(reopen_steps(path, moved), title=_OPEN, on_done=on_done)
 
     def _show(self, reopened: Reopened, path: Path) -> None:
-        kept = reopened.kept
         self._recording.opener.show_opened(reopened.opened)
+        # The layers bring the recording along.
+        self._turns.take(lambda: self._show_kept(reopened, path))
+
+    def _show_kept(self, reopened: Reopened, path: Path) -> None:
+        kept = reopened.kept
         told = self._choose_model(kept)
         show_results(self._session, reopened)
         for widget in self._fields():
             set_field_values(widget, kept.settings)
-        self._docks.restore(kept.docks)
+        # After the layers, which may reach beyond the movie, and the docks that come with them.
+        self._turns.take(lambda: self._session.seek(kept.time_s))
+        self._turns.take(lambda: self._docks.restore(kept.docks))
         self.said.emit(f"{path.name} is open.{told}")
 
     def _choose_model(self, kept: KeptSession) -> str:
