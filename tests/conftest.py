@@ -1,4 +1,26 @@
+import sys
+
 import pytest
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Run the command line in this process; returns exit status, output and errors."""
+
+    def run_command(*arguments):
+        # Not every test needs it.
+        from napari_calm import cli
+
+        monkeypatch.setattr(sys, "argv", ["napari-calm", *map(str, arguments)])
+        try:
+            cli.main()
+            status = 0
+        except SystemExit as stop:
+            status = stop.code or 0
+        printed = capsys.readouterr()
+        return status, printed.out, printed.err
+
+    return run_command
 
 
 @pytest.fixture

@@ -23,23 +23,6 @@ VECTORS, TINY = DATA / "calm_tiny.npz", DATA / "tiny.toml"
 
 
 @pytest.fixture
-def run(monkeypatch, capsys):
-    """Run the command line in this process; returns exit status, output and errors."""
-
-    def run_command(*arguments):
-        monkeypatch.setattr(sys, "argv", ["napari-calm", *map(str, arguments)])
-        try:
-            cli.main()
-            status = 0
-        except SystemExit as stop:
-            status = stop.code or 0
-        printed = capsys.readouterr()
-        return status, printed.out, printed.err
-
-    return run_command
-
-
-@pytest.fixture
 def traces(tmp_path):
     path = tmp_path / "traces.npz"
     walk = np.cumsum(np.random.default_rng(0).normal(size=(5, 200)), axis=1)

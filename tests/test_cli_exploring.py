@@ -1,32 +1,15 @@
-import sys
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from napari_calm import cli
 from napari_calm.explore.files import read_clusters, read_embedding
 from napari_calm.io.results import read_forecast
 from napari_calm.io.traces import read_traces_npz, write_recording
 from napari_calm.model.calm import CalmModel
 from napari_calm.model.checkpoint import load_model, save_model
 from napari_calm.simulate.session import simulate_session
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    def run_command(*arguments):
-        monkeypatch.setattr(sys, "argv", ["napari-calm", *map(str, arguments)])
-        try:
-            cli.main()
-            status = 0
-        except SystemExit as stop:
-            status = stop.code or 0
-        printed = capsys.readouterr()
-        return status, printed.out, printed.err
-
-    return run_command
 
 
 @pytest.fixture(scope="module")

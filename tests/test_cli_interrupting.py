@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import torch
 
-from napari_calm import cli
 from napari_calm.core.progress import Progress
 from napari_calm.core.recording import Recording
 from napari_calm.io.traces import write_recording
@@ -21,23 +20,6 @@ from napari_calm.train import adapt, pretrain
 
 TINY = Path(__file__).parent / "data" / "tiny.toml"
 COMMAND = [sys.executable, "-c", "from napari_calm.cli import main; main()"]
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Run the command line in this process; returns exit status, output and errors."""
-
-    def run_command(*arguments):
-        monkeypatch.setattr(sys, "argv", ["napari-calm", *map(str, arguments)])
-        try:
-            cli.main()
-            status = 0
-        except SystemExit as stop:
-            status = stop.code or 0
-        printed = capsys.readouterr()
-        return status, printed.out, printed.err
-
-    return run_command
 
 
 @pytest.fixture

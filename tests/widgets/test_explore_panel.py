@@ -5,6 +5,7 @@ import pytest
 from qtpy.QtCore import Qt
 
 from napari_calm.explore.similar_order import order_by_similarity
+from napari_calm.widgets.dock_content import is_seen
 from napari_calm.widgets.explore_panel import ExplorePanel
 from napari_calm.widgets.session import Session
 
@@ -233,3 +234,33 @@ def test_a_click_on_a_code_shows_when_it_is_spoken(
     assert f"code {code}" in view.caption
     session.set_tokens(None)
     assert session.code is None
+
+
+def test_views_behind_another_dock_draw_nothing_and_catch_up(panel, task, explored, qtbot):
+    panel.window().resize(1300, 900)
+    panel.window().show()
+    panel.session.set_recording(task)
+    panel.session.set_clusters(explored.clusters)
+    traces, explore = panel.traces, panel.explore
+    raster, cursor_of = explore.raster, lambda plot: plot._cursor.value()
+    qtbot.waitUntil(lambda: raster.is_up_to_date() and not raster.is_preparing)
+    assert is_seen(explore)
+    assert not is_seen(traces)
+    # Only what is in front follows the slider and the selection.
+    before_s = cursor_of(traces.plot)
+    panel.session.seek(30.0)
+    panel.session.select((3, 1))
+    qtbot.wait(50)
+    assert (cursor_of(raster.plot), cursor_of(traces.plot)) == (30.0, before_s)
+    traces.parentWidget().raise_()
+    qtbot.waitUntil(lambda: is_seen(traces))
+    assert cursor_of(traces.plot) == 30.0
+    assert traces._shown == (3, 1)
+    panel.session.seek(40.0)
+    panel.session.set_accepted((5,), False)
+    qtbot.wait(50)
+    assert (cursor_of(raster.plot), cursor_of(traces.plot)) == (30.0, 40.0)
+    assert not raster.is_up_to_date()
+    explore.parentWidget().raise_()
+    qtbot.waitUntil(raster.is_up_to_date)
+    assert cursor_of(raster.plot) == 40.0

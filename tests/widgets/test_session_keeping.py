@@ -71,6 +71,8 @@ def made(kept, viewer, panel, small_model, task, explored, answers, press, choos
     panel.session.set_trajectories(explored.trajectories, coloured_by="cue")
     panel.session.select((7, 2))
     panel.session.set_accepted((1, 4), False)
+    panel.traces.playing.speed.setCurrentText("5x")
+    panel.traces.playing.loop.click()
     answers[0].append(str(kept.folder / "kept" / "work"))
     assert press(panel, panel.export.keeping.save).ending is Ending.DONE
     kept.copy = shutil.copytree(
@@ -144,6 +146,8 @@ def test_an_opened_session_is_the_one_that_was_saved(
     assert panel.forecast.horizon.value() == 2.0
     assert panel.embedding.choices.setting.value() == 3
     assert panel.embedding.column.column.currentText() == "cue"
+    assert panel.traces.playback.speed == 5.0
+    assert panel.traces.playback.loops
     assert panel.forecast.result.text() == made.forecast.result.text()
     roles = [layer.name for layer in panel.layers._viewer.layers]
     assert TOKENS in roles

@@ -65,6 +65,11 @@ class CodebookView(SessionView):
         super().release()
         self._preparing.abandon()
 
+    @property
+    def is_preparing(self) -> bool:
+        """Whether the waveforms are still averaged."""
+        return self._preparing.running
+
     def set_colours(self, colours: ThemeColours) -> None:
         """Draw in the colours of napari's theme."""
         self.plot.set_colours(colours)

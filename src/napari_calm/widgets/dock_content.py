@@ -1,7 +1,17 @@
 """Widgets that live in a dock and let go of the viewer when it closes."""
 
-from qtpy.QtCore import QEvent
-from qtpy.QtWidgets import QMainWindow, QWidget
+from qtpy.QtCore import QEvent, QPoint, QRect
+from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
+
+
+def is_seen(widget: QWidget) -> bool:
+    """Return whether any of `widget` is on view.
+
+    Qt calls the docks behind another one visible: it has moved them out of the window.
+    """
+    window = widget.window()
+    place = QRect(widget.mapTo(window, QPoint(0, 0)), widget.size())
+    return widget.isVisible() and place.intersects(window.rect())
 
 
 class DockContent(QWidget):
@@ -19,6 +29,9 @@ class DockContent(QWidget):
     def release(self) -> None:
         """Disconnect from viewer and session; subclasses say how."""
 
+    def came_up(self) -> None:
+        """Show what changed while another dock was in front of this one."""
+
     def window_closed(self) -> None:
         """Stop what makes no sense without a window; it may be shown again."""
 
@@ -34,8 +47,14 @@ class DockContent(QWidget):
         if event.type() == QEvent.Type.ParentChange:
             if self.parent() is not None:
                 self._was_docked = True
+                if isinstance(self.parent(), QDockWidget):
+                    self.parent().visibilityChanged.connect(self._on_dock)
             elif self._was_docked:
                 self.release_once()
+
+    def _on_dock(self, in_front: bool) -> None:
+        if in_front and not self._released:
+            self.came_up()
 
     def hideEvent(self, event) -> None:
         """Notice the whole window being closed, which only hides what is in it."""

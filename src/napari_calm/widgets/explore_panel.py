@@ -24,6 +24,7 @@ from .mean_traces_view import MeanTracesView
 from .raster_view import RasterView
 from .scatter_view import ScatterView
 from .session import Session, session_of
+from .session_view import SessionView
 from .theme import theme_colours
 from .trajectories_view import TrajectoriesView
 
@@ -156,22 +157,30 @@ class ExplorePanel(DockContent):
         self._session.decoding_changed.disconnect(self._on_decoding)
         self._viewer.events.theme.disconnect(self._on_theme)
 
-    def figures(self) -> dict:
-        """Return the plots that show something, by name."""
-        session, plots = self._session, {}
-        if session.neuron_map is not None:
-            plots["Embedding"] = self.scatter.plot
-        if session.recording is not None:
-            plots["Raster"] = self.raster.plot
-        if session.clusters is not None:
-            plots["Mean traces"] = self.mean_traces.plot
-        if session.trajectories is not None:
-            plots["Trajectories"] = self.trajectories.plot
-        if session.decoding is not None:
-            plots["Decoding"] = self.decoding.plot
-        if session.tokens is not None:
-            plots["Codebook"] = self.codebook.plot
-        return plots
+    def came_up(self) -> None:
+        """Let the views that are seen draw what they missed."""
+        for view in self.views:
+            if view.isVisible():
+                view.catch_up()
+
+    def figures(self) -> dict[str, SessionView]:
+        """Return the views whose plots have something to show, by name."""
+        session = self._session
+        known = (
+            ("Embedding", self.scatter, session.neuron_map),
+            ("Raster", self.raster, session.recording),
+            ("Mean traces", self.mean_traces, session.clusters),
+            ("Trajectories", self.trajectories, session.trajectories),
+            ("Decoding", self.decoding, session.decoding),
+            ("Codebook", self.codebook, session.tokens),
+        )
+        return {name: view for name, view, shown in known if shown is not None}
+
+    def bring_up(self, view: SessionView) -> None:
+        """Show a view, drawn as it should be now."""
+        if view is not self.scatter:
+            self.tabs.setCurrentWidget(view)
+        view.catch_up()
 
     @property
     def help_page(self) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from qtpy.QtWidgets import QApplication, QFileDialog, QHBoxLayout, QPushButton
+from qtpy.QtWidgets import QApplication, QFileDialog, QHBoxLayout, QPushButton, QWidget
 
 from ..core.errors import CalmError
 from .eliding import ElidingCombo
@@ -24,7 +24,9 @@ class ExportSection(Section):
     Parameters
     ----------
     figures : callable
-        Returns the open plots by name.
+        Returns the views with open plots by name.
+    bring_up : callable
+        Brings one of them in front and up to date.
     keeping : SessionKeeping
         The buttons that save and open sessions.
     """
@@ -34,10 +36,12 @@ class ExportSection(Section):
         session: Session,
         job: Job,
         figures: Callable[[], dict],
+        bring_up: Callable[[QWidget], None],
         keeping: SessionKeeping,
     ) -> None:
         super().__init__("Export")
-        self._session, self._job, self._figures = session, job, figures
+        self._session, self._job = session, job
+        self._figures, self._bring_up = figures, bring_up
         self.keeping = keeping
         self.copy_python = QPushButton("Copy as Python", objectName="calm_copy_python")
         self.copy_python.setToolTip(
@@ -54,7 +58,7 @@ class ExportSection(Section):
         )
         self.figure = ElidingCombo(objectName="calm_figure")
         self.figure.setMinimumContentsLength(8)
-        self.figure.setToolTip("Which plot to save, as it is seen now.")
+        self.figure.setToolTip("Which plot to save, as it is seen; it comes in front.")
         self.save_figure = QPushButton("Save figure...", objectName="calm_save_figure")
         self.save_figure.setToolTip("Save the plot as PNG (pixels) or SVG (lines and text).")
         code = QHBoxLayout()
@@ -72,6 +76,7 @@ class ExportSection(Section):
         self.copy_python.clicked.connect(lambda: self._copy(as_python, "Python"))
         self.copy_command.clicked.connect(lambda: self._copy(as_command, "Commands"))
         self.save_recording.clicked.connect(self._ask_where_to_save)
+        self.figure.activated.connect(self._on_figure)
         self.save_figure.clicked.connect(self._ask_for_figure)
         for button in (self.copy_python, self.copy_command, self.save_recording):
             job.guard(button, self._missing)
@@ -108,14 +113,29 @@ class ExportSection(Section):
     def save_figure_to(self, path: str | Path) -> None:
         """Write the chosen plot to `path`; its ending says how."""
         try:
-            plot = self._figures().get(self.figure.currentText())
-            if plot is None:
-                raise CalmError(f"the plot '{self.figure.currentText()}' is not open any more.")
-            write_figure(plot, path)
+            write_figure(self._chosen_view().plot, path)
         except (CalmError, OSError) as error:
             self.say(f"Not saved: {error}")
         else:
             self.say(f"Saved to {path}.")
+
+    def _chosen_view(self) -> QWidget:
+        """Return the view whose plot is chosen, in front and drawn."""
+        name = self.figure.currentText()
+        view = self._figures().get(name)
+        if view is None:
+            raise CalmError(f"the plot '{name}' is not open any more.")
+        self._bring_up(view)
+        if view.is_preparing:
+            raise CalmError(
+                f"the plot '{name}' is still being prepared. Save it again when it is drawn."
+            )
+        return view
+
+    def _on_figure(self, _index: int) -> None:
+        view = self._figures().get(self.figure.currentText())
+        if view is not None:
+            self._bring_up(view)
 
     def _copy(self, written: Callable[[Session], str], what: str) -> None:
         try:

@@ -120,7 +120,7 @@ class CalmPanel(DockContent):
             self.job,
             self.recording,
             self.model,
-            lambda: list(self._sections),
+            self._with_settings,
             Docks(
                 viewer.window,
                 self.window,
@@ -129,7 +129,9 @@ class CalmPanel(DockContent):
             ),
             turns,
         )
-        self.export = ExportSection(self.session, self.job, self._figures, keeping)
+        self.export = ExportSection(
+            self.session, self.job, self._figures, self._bring_up, keeping
+        )
         self.tour = Tour(tour_steps(self), self._reveal)
         self.shortcuts = Shortcuts(
             viewer,
@@ -224,24 +226,29 @@ class CalmPanel(DockContent):
         self.traces = TracePanel(self._viewer, self.session)
         self._add_below(self.traces, TRACES_DOCK)
 
+    @property
+    def _open_traces(self) -> TracePanel | None:
+        return self.traces if TRACES_DOCK in self._viewer.window.dock_widgets else None
+
     def find_neuron(self) -> None:
         """Put the cursor where numbers of ROIs are typed."""
         self.show_traces()
-        if self.traces is not None:
-            dock = self.traces.parentWidget()
+        traces = self._open_traces
+        if traces is not None:
+            dock = traces.parentWidget()
             dock.show()
             dock.raise_()
-            self.traces.find.setFocus()
+            traces.find.setFocus()
 
     def _page_traces(self, way: int) -> None:
-        if self.traces is not None and TRACES_DOCK in self._viewer.window.dock_widgets:
-            self.traces.plot.page(way)
+        if self._open_traces is not None:
+            self._open_traces.plot.page(way)
 
     def _play(self) -> None:
         """Play what the traces show, or stop."""
         self.show_traces()
-        if self.traces is not None and TRACES_DOCK in self._viewer.window.dock_widgets:
-            self.traces.playback.turn()
+        if self._open_traces is not None:
+            self._open_traces.playback.turn()
 
     def _keyed_buttons(self) -> dict:
         return {
@@ -266,6 +273,11 @@ class CalmPanel(DockContent):
         """Open the views with the codebook in front."""
         self.show_explore()
         self.explore.tabs.setCurrentWidget(self.explore.codebook)
+
+    def _with_settings(self) -> list[QWidget]:
+        """Return what has fields that a session file keeps."""
+        traces = self._open_traces
+        return [*self._sections, *([] if traces is None else [traces.playing])]
 
     def _tabs(self):
         is_open = EXPLORE_DOCK in self._viewer.window.dock_widgets
@@ -316,13 +328,24 @@ class CalmPanel(DockContent):
             super().keyPressEvent(event)
 
     def _figures(self) -> dict:
-        """Return the plots of the open docks by name."""
+        """Return the views with plots in the open docks, by name."""
         docks, figures = self._viewer.window.dock_widgets, {}
-        if self.traces is not None and TRACES_DOCK in docks:
-            figures["Traces"] = self.traces.plot
+        if self._open_traces is not None:
+            figures["Traces"] = self._open_traces
         if self.explore is not None and EXPLORE_DOCK in docks:
             figures |= self.explore.figures()
         return figures
+
+    def _bring_up(self, view: QWidget) -> None:
+        """Bring a view with a plot in front, drawn as it should be now."""
+        of_explore = view is not self._open_traces
+        dock = (self.explore if of_explore else view).parentWidget()
+        dock.show()
+        dock.raise_()
+        if of_explore:
+            self.explore.bring_up(view)
+        else:
+            view.catch_up()
 
     def _add_below(self, content: DockContent, name: str) -> None:
         """Dock below the canvas, as a tab beside what is there."""

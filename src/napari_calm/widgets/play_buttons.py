@@ -1,6 +1,6 @@
 """What plays the recording: a button, a speed, and whether what is in view is repeated."""
 
-from qtpy.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QWidget
+from qtpy.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QPushButton, QWidget
 
 from .playback import Playback
 
@@ -25,11 +25,10 @@ class PlayButtons(QWidget):
         for speed in SPEEDS:
             self.speed.addItem(f"{speed:g}x", speed)
         self.speed.setCurrentIndex(SPEEDS.index(playback.speed))
-        self.loop = QPushButton("Loop", objectName="calm_play_loop")
+        self.loop = QCheckBox("Loop", objectName="calm_play_loop")
         self.loop.setToolTip("Play what is in view of the traces again and again.")
-        for button, texts in ((self.play, ("Play", "Stop")), (self.loop, ("Loop",))):
-            button.setCheckable(True)
-            button.setFixedWidth(_width_of(button, texts) + _AROUND_PX)
+        self.play.setCheckable(True)
+        self.play.setFixedWidth(_width_of(self.play, ("Play", "Stop")) + _AROUND_PX)
         texts = [self.speed.itemText(index) for index in range(self.speed.count())]
         self.speed.setFixedWidth(_width_of(self.speed, texts) + _ARROW_PX)
         layout = QHBoxLayout(self)

@@ -59,6 +59,11 @@ class RasterView(SessionView):
         self.sorting.release()
         self._levels = self._shown_levels = None
 
+    @property
+    def is_preparing(self) -> bool:
+        """Whether the traces are still prepared."""
+        return self._session.recording is not None and self._levels is None
+
     def set_colours(self, colours: ThemeColours) -> None:
         """Draw in the colours of napari's theme."""
         self.plot.set_colours(colours)
@@ -95,7 +100,7 @@ class RasterView(SessionView):
         self.tell(f"The traces could not be prepared: {why}")
 
     def _on_selection(self) -> None:
-        if self.isVisible() and not self._is_stale and self._shown_levels is not None:
+        if self.is_up_to_date() and self._shown_levels is not None:
             self.plot.show_selection(self._session.selection)
         else:
             self.redraw_soon()

@@ -81,7 +81,7 @@ class ScatterView(SessionView):
         self.plot.look_again()
 
     def _on_selection(self) -> None:
-        if self.isVisible() and not self._is_stale and self._shown_map is not None:
+        if self.is_up_to_date() and self._shown_map is not None:
             self.plot.show_selection(self._session.selection)
         else:
             self.redraw_soon()

@@ -117,12 +117,15 @@ class SessionKeeping(QWidget):
         kept = reopened.kept
         told = self._choose_model(kept)
         show_results(self._session, reopened)
-        for widget in self._fields():
-            set_field_values(widget, kept.settings)
         # After the layers, which may reach beyond the movie, and the docks that come with them.
         self._turns.take(lambda: self._session.seek(kept.time_s))
         self._turns.take(lambda: self._docks.restore(kept.docks))
+        self._turns.take(lambda: self._fill_in(kept))
         self.said.emit(f"{path.name} is open.{told}")
+
+    def _fill_in(self, kept: KeptSession) -> None:
+        for widget in self._fields():
+            set_field_values(widget, kept.settings)
 
     def _choose_model(self, kept: KeptSession) -> str:
         device = self._model.device

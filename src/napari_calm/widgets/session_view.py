@@ -3,6 +3,7 @@
 from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import QWidget
 
+from .dock_content import is_seen
 from .session import Session
 from .theme import ThemeColours
 
@@ -14,8 +15,9 @@ _SCRUB_INTERVAL_MS = 30
 class SessionView(QWidget):
     """A view that follows signals of a session.
 
-    Several signals at once give one redraw. While hidden it draws nothing and catches up
-    when shown. Subclasses implement `refresh` and, where they show it, `move_to`.
+    Several signals at once give one redraw. While hidden, or behind another dock, it draws
+    nothing and catches up when it is seen. Subclasses implement `refresh` and, where they show
+    it, `move_to`.
 
     Signals
     -------
@@ -43,6 +45,11 @@ class SessionView(QWidget):
         self._scrub.setInterval(_SCRUB_INTERVAL_MS)
         self._scrub.timeout.connect(self._seek)
         session.time_changed.connect(self._on_time)
+
+    @property
+    def is_preparing(self) -> bool:
+        """Whether what is to be drawn is still worked out."""
+        return False
 
     def follow(self, *signals) -> None:
         """Redraw when one of these signals is sent."""
@@ -99,18 +106,25 @@ class SessionView(QWidget):
     def showEvent(self, event) -> None:
         """Draw what was missed while hidden."""
         super().showEvent(event)
-        if self._is_stale:
-            self._refresh_if_seen()
-        self._on_time()
+        self.catch_up()
 
-    def _refresh_if_seen(self) -> None:
-        if self.isVisible():
+    def catch_up(self) -> None:
+        """Draw what was missed while nobody saw it."""
+        if self._is_stale:
             self._is_stale = False
             self.refresh()
-            self.move_to(self._session.time_s)
+        self.move_to(self._session.time_s)
+
+    def is_up_to_date(self) -> bool:
+        """Tell whether it is seen, and all that was missed is drawn."""
+        return not self._is_stale and is_seen(self)
+
+    def _refresh_if_seen(self) -> None:
+        if is_seen(self):
+            self.catch_up()
 
     def _on_time(self) -> None:
-        if self.isVisible() and not self._is_stale:
+        if self.is_up_to_date():
             self.move_to(self._session.time_s)
 
     def _seek(self) -> None:

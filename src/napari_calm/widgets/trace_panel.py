@@ -4,7 +4,7 @@ from qtpy.QtCore import QSize, QTimer
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout
 
 from .bands import NO_BAND, band_names, band_of
-from .dock_content import DockContent
+from .dock_content import DockContent, is_seen
 from .eliding import ElidingCombo
 from .find_neuron import FindNeuron
 from .play_buttons import PlayButtons
@@ -130,6 +130,16 @@ class TracePanel(DockContent):
         """Stop playing: nobody looks."""
         self.playback.stop()
 
+    @property
+    def is_preparing(self) -> bool:
+        """Whether rows that are too low for lines are still prepared."""
+        recording = self._session.recording
+        return (
+            self.plot.is_heat
+            and recording is not None
+            and self._levels.want(self, recording.traces) is None
+        )
+
     def sizeHint(self) -> QSize:
         """Ask for little: the canvas above matters more."""
         return QSize(600, 260)
@@ -137,9 +147,17 @@ class TracePanel(DockContent):
     def showEvent(self, event) -> None:
         """Draw what was missed while hidden."""
         super().showEvent(event)
+        self.catch_up()
+
+    def came_up(self) -> None:
+        """Draw what was missed while another dock was in front."""
+        self.catch_up()
+
+    def catch_up(self) -> None:
+        """Draw what was missed while nobody saw it."""
         if self._is_stale:
-            self._refresh()
-        self._on_time()
+            self._draw()
+        self.plot.move_cursor(self._session.time_s)
 
     def _on_theme(self, _event=None) -> None:
         self._colours = theme_colours(self._viewer.theme)
@@ -178,7 +196,7 @@ class TracePanel(DockContent):
         return max(0.0, forecast.start_s - before_s), forecast.start_s + 1.5 * horizon_s
 
     def _on_time(self) -> None:
-        if self.isVisible():
+        if is_seen(self):
             self.plot.move_cursor(self._session.time_s)
 
     def _on_time_range(self, start_s: float, stop_s: float) -> None:
@@ -204,9 +222,12 @@ class TracePanel(DockContent):
             self._sought_s = None
 
     def _refresh(self) -> None:
-        self._is_stale = not self.isVisible()
-        if self._is_stale:
-            return
+        self._is_stale = True
+        if is_seen(self):
+            self._draw()
+
+    def _draw(self) -> None:
+        self._is_stale = False
         view_s = self._time_that_matters_s() if self._needs_framing else None
         picture = picture_of(self._session, band_of(self._session, self.band.currentText()))
         self.plot.show_picture(picture, view_s)
