@@ -227,6 +227,24 @@ def test_a_panel_closed_between_two_pieces_shows_no_more(viewer, with_sample, qt
     assert TRACES_DOCK not in viewer.window.dock_widgets
 
 
+def test_a_window_hidden_between_two_pieces_shows_no_more_and_works_when_it_is_back(
+    shown_viewer, no_looking_around, press, qtbot
+):
+    panel = CalmPanel(shown_viewer)
+    shown_viewer.window.add_dock_widget(panel, name="CalM")
+    qtbot.waitUntil(lambda: not panel.model.looking)
+    qtbot.mouseClick(panel.recording.opener.open_sample, Qt.MouseButton.LeftButton)
+    reports = []
+    panel.job.ended.connect(reports.append)
+    at_first_piece(qtbot, panel, panel.window().hide)
+    assert reports[0].ending is Ending.CANCELLED
+    assert "before all of the result was shown" in panel.job_bar.message.text()
+    panel.window().show()
+    assert press(panel, panel.recording.extract).ending is Ending.DONE
+    assert roles(shown_viewer) == {ACTIVITY, ROIS}
+    assert panel.traces is not None
+
+
 def test_a_window_closed_between_two_pieces_shows_no_more(
     make_napari_viewer_proxy, no_looking_around, qtbot
 ):

@@ -278,15 +278,18 @@ class Job(QObject):
 
     def abandon(self) -> None:
         """Stop the job and forget it without a word: its panel is gone."""
-        self.stop_showing()
+        self._turns.stop()
         if self.working:
             self._cancelled.set()
             self._forget_worker()
         self._guards.clear()
 
     def stop_showing(self) -> None:
-        """Leave the rest of a result unshown: the window is closed."""
-        self._turns.stop()
+        """Leave the rest of a result unshown, and say so: the window is closed."""
+        if self.showing:
+            self._turns.stop()
+            self._if_cancelled = "Its window was closed before all of the result was shown."
+            self._tell(_Outcome(Ending.CANCELLED), time.monotonic() - self._started_at)
 
     @Slot(object)
     def _on_yielded(self, now_at: Progress) -> None:
