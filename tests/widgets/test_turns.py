@@ -167,7 +167,7 @@ def test_what_extraction_found_is_shown_one_layer_or_dock_a_turn(
 
     ticks = QTimer()
     ticks.timeout.connect(look)
-    ticks.start(0)
+    ticks.start(2)
     assert press(panel, panel.recording.extract).ending is Ending.DONE
     ticks.stop()
     assert list(dict.fromkeys(seen)) == [0, 1, 2, 3]
@@ -190,7 +190,7 @@ def at_first_piece(qtbot, panel, act):
             act()
 
     ticks.timeout.connect(look)
-    ticks.start(0)
+    ticks.start(2)
     qtbot.mouseClick(panel.recording.extract, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: bool(done), timeout=10_000)
     ticks.stop()
