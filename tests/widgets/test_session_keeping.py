@@ -3,13 +3,14 @@
 import json
 import pickle
 import shutil
+from dataclasses import replace
 from types import SimpleNamespace
 from zipfile import ZipFile
 
 import numpy as np
 import pandas as pd
 import pytest
-from qtpy.QtCore import QPoint, Qt
+from qtpy.QtCore import QPoint, Qt, QTimer
 from qtpy.QtWidgets import QFileDialog
 
 from napari_calm.core.progress import run
@@ -289,6 +290,34 @@ def test_a_session_file_of_before_decodings_were_kept_still_opens(
     report = opened(another_panel, press, answers, tmp_path / "before.calm")
     assert report.ending is Ending.DONE, report.message
     assert another_panel.session.clusters is not None
+
+
+@pytest.mark.parametrize("exchanged_at", ["recording", "results"])
+def test_results_of_a_session_do_not_come_to_a_recording_that_arrives_meanwhile(
+    exchanged_at, saved, another_panel, qtbot
+):
+    panel, session = another_panel, another_panel.session
+    reports, ticks = [], QTimer()
+    panel.job.ended.connect(reports.append)
+
+    def look():
+        seen = session.recording if exchanged_at == "recording" else session.tokens
+        if seen is not None:
+            ticks.stop()
+            # As many neurons and frames: nothing but the recording itself tells them apart.
+            session.set_recording(replace(session.recording, name="twin"))
+
+    ticks.timeout.connect(look)
+    ticks.start(2)
+    panel.export.keeping.start_opening(saved)
+    qtbot.waitUntil(lambda: bool(reports), timeout=20_000)
+    assert session.recording.name == "twin"
+    assert session.tokens is None
+    assert session.clusters is None
+    assert session.accepted.all()
+    assert session.time_s == 0.0
+    if exchanged_at == "recording":
+        assert "was replaced by another recording" in panel.export.result.text()
 
 
 def test_a_moved_recording_is_asked_for_and_the_session_goes_on(

@@ -4,6 +4,7 @@ import pytest
 from qtpy.QtCore import Qt, QTimer
 
 from napari_calm.core.progress import Progress
+from napari_calm.io.traces import write_recording
 from napari_calm.widgets.job import Ending, Job
 from napari_calm.widgets.layers import ACTIVITY, RECORDING_KEY, ROIS, role_of
 from napari_calm.widgets.panel import TRACES_DOCK, CalmPanel
@@ -219,12 +220,41 @@ def test_another_recording_between_two_pieces_is_the_one_that_is_shown(
     assert panel.layers.find(ACTIVITY).data.shape == (task.n_frames, 40, 112)
 
 
-def test_a_panel_closed_between_two_pieces_shows_no_more(viewer, with_sample, qtbot):
+def test_a_panel_closed_between_two_pieces_shows_no_more_and_the_next_one_does(
+    viewer, with_sample, no_looking_around, qtbot
+):
     panel = with_sample
-    at_first_piece(qtbot, panel, panel.release_once)
+    at_first_piece(qtbot, panel, lambda: viewer.window.remove_dock_widget(panel))
     qtbot.wait(200)
     assert roles(viewer) == {ACTIVITY}
     assert TRACES_DOCK not in viewer.window.dock_widgets
+    viewer.layers.remove(panel.layers.find(ACTIVITY))
+    other = CalmPanel(viewer)
+    viewer.window.add_dock_widget(other, name="CalM")
+    assert roles(viewer) == {ACTIVITY, ROIS}
+    assert other.layers.find(ROIS).contour == 1
+    assert TRACES_DOCK in viewer.window.dock_widgets
+    other.release_once()
+
+
+def test_all_layers_removed_between_two_pieces_of_opening_is_no_error(
+    viewer, panel, task, tmp_path, qtbot
+):
+    write_recording(task, tmp_path / "task.npz")
+    ticks, reports = QTimer(), []
+    panel.job.ended.connect(reports.append)
+
+    def look():
+        if panel.layers.find(ROIS) is not None:
+            ticks.stop()
+            viewer.layers.clear()
+
+    ticks.timeout.connect(look)
+    ticks.start(2)
+    panel.recording.opener.start_opening(tmp_path / "task.npz")
+    qtbot.waitUntil(lambda: bool(reports), timeout=10_000)
+    assert reports[0].ending is Ending.DONE
+    assert panel.session.recording.n_neurons == task.n_neurons
 
 
 def test_a_window_hidden_between_two_pieces_shows_no_more_and_works_when_it_is_back(

@@ -111,6 +111,12 @@ class DecodingView(SessionView):
             how = "held out" if decoding is not None else "by the kept decoder"
             self.tell(f"{decoded.name}: measured (grey) and decoded, {how}")
 
+    def draw_now(self) -> None:
+        """Draw the trace, which is the plot that can be saved."""
+        self.kind.setCurrentText(_TRACE)
+        self.redraw_soon()
+        super().draw_now()
+
     def move_to(self, time_s: float) -> None:
         """Draw the cursor."""
         self.plot.move_cursor(time_s)

@@ -1,6 +1,6 @@
 """Widgets that live in a dock and let go of the viewer when it closes."""
 
-from qtpy.QtCore import QEvent, QPoint, QRect
+from qtpy.QtCore import QEvent, QPoint, QRect, Signal
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
 
 
@@ -19,7 +19,14 @@ class DockContent(QWidget):
 
     napari takes a closed dock's widget out of its parent without a close event,
     which is why the change of parent is watched.
+
+    Signals
+    -------
+    released
+        Its dock was closed.
     """
+
+    released = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -40,6 +47,7 @@ class DockContent(QWidget):
         if not self._released:
             self._released = True
             self.release()
+            self.released.emit()
 
     def changeEvent(self, event: QEvent) -> None:
         """Notice being put into a dock and taken out of it."""

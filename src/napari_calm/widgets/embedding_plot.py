@@ -217,6 +217,12 @@ class EmbeddingPlot(pg.PlotWidget):
         self.hovered = None
         self.card.hide()
 
+    def draw_now(self) -> None:
+        """Draw what waits for the event loop."""
+        if self._draw_later.isActive():
+            self._draw_later.stop()
+            self._draw_density()
+
     def _draw_soon(self, *_view) -> None:
         if self.is_dense:
             self._draw_later.start()

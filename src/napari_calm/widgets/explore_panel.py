@@ -180,7 +180,7 @@ class ExplorePanel(DockContent):
         """Show a view, drawn as it should be now."""
         if view is not self.scatter:
             self.tabs.setCurrentWidget(view)
-        view.catch_up()
+        view.draw_now()
 
     @property
     def help_page(self) -> str:

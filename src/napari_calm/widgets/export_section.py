@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication, QFileDialog, QHBoxLayout, QPushButton, QWidget
 
 from ..core.errors import CalmError
@@ -83,11 +84,19 @@ class ExportSection(Section):
         job.guard(self.save_figure, lambda: "" if self._figures() else "No plot is open.")
         job.changed.connect(self.offer_figures)
         session.recording_changed.connect(self._on_recording)
+        # A dock that is being closed is still there.
+        self._offer = QTimer(self, singleShot=True, interval=0)
+        self._offer.timeout.connect(self.offer_figures)
         self.offer_figures()
 
     def release(self) -> None:
         """Stop following the session."""
         self._session.recording_changed.disconnect(self._on_recording)
+        self._offer.stop()
+
+    def offer_soon(self) -> None:
+        """Fill in which plots are open when what happens now has happened."""
+        self._offer.start()
 
     def offer_figures(self) -> None:
         """Fill in which plots are open."""

@@ -99,6 +99,11 @@ class SessionLayers:
         self._turns.take(self._show_activity)
         self._turns.take(self._show_rois)
 
+    def complete(self) -> None:
+        """Show the recording if a panel was closed before all of it was shown."""
+        if self._footprints is not None and self.find(ACTIVITY) is None:
+            self._on_recording()
+
     def _show_activity(self) -> None:
         if self._neuron_image is None:
             self.remove(ACTIVITY)

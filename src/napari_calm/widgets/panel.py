@@ -345,7 +345,7 @@ class CalmPanel(DockContent):
         if of_explore:
             self.explore.bring_up(view)
         else:
-            view.catch_up()
+            view.draw_now()
 
     def _add_below(self, content: DockContent, name: str) -> None:
         """Dock below the canvas, as a tab beside what is there."""
@@ -356,6 +356,7 @@ class CalmPanel(DockContent):
                 Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.RightDockWidgetArea
             )
         self._viewer.window.add_dock_widget(content, name=name, area="bottom", tabify=True)
+        content.released.connect(self.export.offer_soon)
         self.export.offer_figures()
         # The canvas has become smaller; what it shows should still be all of it.
         QTimer.singleShot(0, self._viewer.reset_view)
@@ -385,6 +386,7 @@ class CalmPanel(DockContent):
     def _take_over_opened(self) -> None:
         """Use a recording that a reader opened before this panel was."""
         if self.session.recording is not None:
+            self.layers.complete()
             return
         for layer in self._viewer.layers:
             if RECORDING_KEY in layer.metadata:

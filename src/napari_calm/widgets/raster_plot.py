@@ -217,6 +217,12 @@ class RasterPlot(pg.PlotWidget):
         if 0 <= row < len(self._rows.order):
             self.picked.emit(int(self._rows.order[row]), adding)
 
+    def draw_now(self) -> None:
+        """Draw what waits for the event loop."""
+        if self._draw_later.isActive():
+            self._draw_later.stop()
+            self._draw()
+
     def _draw_soon(self, *_view) -> None:
         self._draw_later.start()
 

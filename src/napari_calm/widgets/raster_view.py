@@ -92,6 +92,11 @@ class RasterView(SessionView):
         scale = f"z-scored dF/F ({LOW_Z:g} to {HIGH_Z:g})"
         self.tell(f"{recording.n_neurons} neurons {order}, {scale}")
 
+    def draw_now(self) -> None:
+        """Draw all that there is to draw, what waits for the event loop too."""
+        super().draw_now()
+        self.plot.draw_now()
+
     def move_to(self, time_s: float) -> None:
         """Draw the cursor."""
         self.plot.move_cursor(time_s)

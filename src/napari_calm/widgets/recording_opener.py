@@ -143,7 +143,8 @@ class RecordingOpener(QWidget):
     def _show_note(self, note: str) -> None:
         self.tell(note)
         # Not the ROIs, whose controls are for painting.
-        self._viewer.layers.selection.active = self._viewer.layers[0]
+        if self._viewer.layers:
+            self._viewer.layers.selection.active = self._viewer.layers[0]
 
     def add(self, data, arguments: dict, kind: str):
         """Add a layer of `kind`, and look at it whole; return it."""

@@ -76,6 +76,11 @@ class ScatterView(SessionView):
         dense = f"{len(neuron_map.points):,} points, more opaque where dense"
         self.tell(dense if self.plot.is_dense else "")
 
+    def draw_now(self) -> None:
+        """Draw all that there is to draw, what waits for the event loop too."""
+        super().draw_now()
+        self.plot.draw_now()
+
     def move_to(self, time_s: float) -> None:  # noqa: ARG002
         """Show the neuron under the mouse at this moment."""
         self.plot.look_again()

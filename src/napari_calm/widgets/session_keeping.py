@@ -1,11 +1,13 @@
 """Saving the session and opening it again: the buttons, and asking for moved files."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QPushButton, QWidget
 
+from ..core.recording import Recording
 from .field_values import field_values, set_field_values
 from .job import Ending, Job
 from .kept_docks import Docks
@@ -111,17 +113,26 @@ class SessionKeeping(QWidget):
     def _show(self, reopened: Reopened, path: Path) -> None:
         self._recording.opener.show_opened(reopened.opened)
         # The layers bring the recording along.
-        self._turns.take(lambda: self._show_kept(reopened, path))
+        self._turns.take(lambda: self._show_results(reopened, path))
 
-    def _show_kept(self, reopened: Reopened, path: Path) -> None:
+    def _show_results(self, reopened: Reopened, path: Path) -> None:
+        self._session.expect(reopened.opened.recording)
         kept = reopened.kept
         told = self._choose_model(kept)
         show_results(self._session, reopened)
         # After the layers, which may reach beyond the movie, and the docks that come with them.
-        self._turns.take(lambda: self._session.seek(kept.time_s))
-        self._turns.take(lambda: self._docks.restore(kept.docks))
-        self._turns.take(lambda: self._fill_in(kept))
+        for piece in (
+            lambda: self._session.seek(kept.time_s),
+            lambda: self._docks.restore(kept.docks),
+            lambda: self._fill_in(kept),
+        ):
+            self._turns.take(partial(self._if_still, reopened.opened.recording, piece))
         self.said.emit(f"{path.name} is open.{told}")
+
+    def _if_still(self, recording: Recording, piece: Callable[[], object]) -> None:
+        """Show a piece unless the recording that it is about was replaced."""
+        if self._session.recording is recording:
+            piece()
 
     def _fill_in(self, kept: KeptSession) -> None:
         for widget in self._fields():

@@ -115,6 +115,10 @@ class SessionView(QWidget):
             self.refresh()
         self.move_to(self._session.time_s)
 
+    def draw_now(self) -> None:
+        """Draw all that there is to draw, to be looked at as it is; called while it is seen."""
+        self.catch_up()
+
     def is_up_to_date(self) -> bool:
         """Tell whether it is seen, and all that was missed is drawn."""
         return not self._is_stale and is_seen(self)

@@ -130,6 +130,11 @@ class TracePanel(DockContent):
         """Stop playing: nobody looks."""
         self.playback.stop()
 
+    def draw_now(self) -> None:
+        """Draw all that there is to draw, what waits for the event loop too."""
+        self.catch_up()
+        self.plot.draw_now()
+
     @property
     def is_preparing(self) -> bool:
         """Whether rows that are too low for lines are still prepared."""
@@ -182,6 +187,7 @@ class TracePanel(DockContent):
         self._redraw_soon()
 
     def _redraw_soon(self) -> None:
+        self._is_stale = True
         self._redraw.start()
 
     def _time_that_matters_s(self) -> tuple[float, float] | None:

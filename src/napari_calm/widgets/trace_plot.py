@@ -340,6 +340,16 @@ class TracePlot(pg.PlotWidget):
             self._told = told
             self.rows_changed.emit()
 
+    def draw_now(self) -> None:
+        """Draw what waits for the event loop, at the size and scale that it will have."""
+        self.plotItem.layout.activate()
+        if self._rescale.isActive():
+            self._rescale.stop()
+            self._fit_to_view()
+        if self._shade.isActive():
+            self._shade.stop()
+            self._draw_heat()
+
     def _draw_heat(self) -> None:
         if self.is_heat and self.isVisible():
             view_s, width = self._box.viewRange()[0], self._box.width()
