@@ -200,7 +200,7 @@ def test_a_plot_behind_others_is_saved_as_it_looks_in_front(
         assert "Saved" in panel.export.result.text()
         assert is_seen(behind)
         view = panel.export._figures()[name]
-        assert is_seen(view)
+        assert is_seen(view.plot)
         qtbot.wait(200)
         write_figure(view.plot, tmp_path / "later.png")
         at_once, later = pixels(tmp_path / f"{name}.png"), pixels(tmp_path / "later.png")
