@@ -1,14 +1,12 @@
 """The dock widget "CalM": recording, model, adapt, tokens, forecast, embedding, decode."""
 
 import napari
-from qtpy.QtCore import QEvent, Qt, QTimer
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import (
     QApplication,
-    QFrame,
     QHBoxLayout,
     QMainWindow,
     QPushButton,
-    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
@@ -47,28 +45,10 @@ from .tour import Tour
 from .tour_steps import tour_steps
 from .trace_panel import TracePanel
 from .turns import Turns
+from .vertical_scroll import VerticalScroll
 from .warm_up import warm_up
 
 TRACES_DOCK = "CalM traces"
-
-
-class _VerticalScroll(QScrollArea):
-    """Scrolls up and down only; as wide as its content needs, whatever the font."""
-
-    def __init__(self, content: QWidget) -> None:
-        super().__init__()
-        self.setWidgetResizable(True)
-        self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setWidget(content)
-        content.installEventFilter(self)
-
-    def eventFilter(self, watched, event) -> bool:
-        """Follow the content's least width, which a style sheet changes late."""
-        if watched is self.widget() and event.type() == QEvent.Type.LayoutRequest:
-            bar = self.verticalScrollBar().sizeHint().width()
-            self.setMinimumWidth(watched.minimumSizeHint().width() + bar)
-        return super().eventFilter(watched, event)
 
 
 class CalmPanel(DockContent):
@@ -190,7 +170,7 @@ class CalmPanel(DockContent):
         feet.addStretch(1)
         stack.addLayout(feet)
         stack.addStretch(1)
-        self._scroll = _VerticalScroll(content)
+        self._scroll = VerticalScroll(content)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 2, 4, 4)
         layout.addWidget(self.tour)
@@ -229,6 +209,10 @@ class CalmPanel(DockContent):
     @property
     def _open_traces(self) -> TracePanel | None:
         return self.traces if TRACES_DOCK in self._viewer.window.dock_widgets else None
+
+    @property
+    def _open_explore(self) -> ExplorePanel | None:
+        return self.explore if EXPLORE_DOCK in self._viewer.window.dock_widgets else None
 
     def find_neuron(self) -> None:
         """Put the cursor where numbers of ROIs are typed."""
@@ -280,8 +264,7 @@ class CalmPanel(DockContent):
         return [*self._sections, *([] if traces is None else [traces.playing])]
 
     def _tabs(self):
-        is_open = EXPLORE_DOCK in self._viewer.window.dock_widgets
-        return self.explore.tabs if is_open and self.explore is not None else None
+        return None if self._open_explore is None else self._open_explore.tabs
 
     def start_tour(self, _checked: bool = False) -> None:
         """Begin the guided tour; it says more than the hint, which makes room."""
@@ -329,11 +312,11 @@ class CalmPanel(DockContent):
 
     def _figures(self) -> dict:
         """Return the views with plots in the open docks, by name."""
-        docks, figures = self._viewer.window.dock_widgets, {}
+        figures: dict = {}
         if self._open_traces is not None:
             figures["Traces"] = self._open_traces
-        if self.explore is not None and EXPLORE_DOCK in docks:
-            figures |= self.explore.figures()
+        if self._open_explore is not None:
+            figures |= self._open_explore.figures()
         return figures
 
     def _bring_up(self, view: QWidget) -> None:
