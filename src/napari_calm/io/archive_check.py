@@ -28,7 +28,10 @@ def check_archive(path: str | Path) -> list[str]:
     except FileNotFoundError as error:
         raise RecordingError(f"{path}: there is no such file.") from error
     except (OSError, BadZipFile, ValueError, NotImplementedError, MemoryError) as error:
-        raise RecordingError(f"{path}: not a readable zip archive ({error}).") from error
+        raise RecordingError(
+            f"{path}: not a readable zip archive ({error}). It is damaged, cut short or of "
+            "another kind: copy it again from where it came, or choose another file."
+        ) from error
     for member in members:
         inside = PurePosixPath(member.filename.replace("\\", "/"))
         if inside.is_absolute() or ".." in inside.parts or ":" in member.filename[:3]:
